@@ -1,0 +1,40 @@
+# Everything this project does, one command each. Needs Python 3.11+, make and an index; nothing else.
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
+RUN := $(UV) run --frozen
+PYTEST ?= $(RUN) pytest -q
+
+.PHONY: demo test check prove bench docs lock clean
+
+demo: .venv/ready  ## the main job on real input: the standard library's own source
+	$(RUN) python examples/demo.py
+
+test: check  ## what CI runs
+	$(PYTEST) -m "not prove"
+
+check: .venv/ready  ## format, lint, types, walls between the rooms
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+	$(RUN) python tests/tidy.py
+
+prove: .venv/ready  ## the long crash, takeover and simulation suites
+	$(PYTEST) -m prove
+
+bench: .venv/ready
+	$(RUN) python benchmarks/queue.py
+
+.venv/ready: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) | $(UV)
+	$(UV) sync --frozen --all-packages
+	touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/python -m pip install --quiet uv
+
+lock: | $(UV)  ## write uv.lock anew
+	$(UV) lock
+
+clean:
+	rm -rf .venv .uv dist site

@@ -1,0 +1,1 @@
+"""Mermaid diagrams of workflows from plain data, with six themes and no dependency."""
