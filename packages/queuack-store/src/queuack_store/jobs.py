@@ -1,0 +1,171 @@
+"""What is asked, stored and claimed: plain frozen types, no I/O.
+
+Ids are 16 bytes (see ids.py), times are seconds since the epoch in UTC, durations are seconds.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from queuack_store.retry import DEFAULT_RETRY, RetryPolicy
+
+DEFAULT_PRIORITY = 50
+DEFAULT_MAX_ATTEMPTS = 3
+DEFAULT_TIMEOUT_S = 300.0
+
+
+class NewJob(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+    """A job as its sender describes it. The engine never looks into `payload`."""
+
+    id: bytes
+    task: str  # "module:qualname", for people and statistics
+    payload: bytes
+    queue: str = "default"
+    priority: int = DEFAULT_PRIORITY
+    max_attempts: int = DEFAULT_MAX_ATTEMPTS
+    timeout_s: float | None = DEFAULT_TIMEOUT_S
+    delay_s: float = 0.0
+    parents: tuple[bytes, ...] = ()
+    mode: str = "all"
+    node_name: str | None = None
+    run_id: bytes | None = None
+    retry: RetryPolicy = DEFAULT_RETRY
+    expires_s: float | None = None
+    tags: tuple[str, ...] = ()
+
+
+class NewRun(msgspec.Struct, frozen=True, array_like=True):
+    """A run of a DAG, submitted with its jobs. `parent_id` is the run this one is a sub-DAG of."""
+
+    id: bytes
+    name: str
+    description: str | None = None
+    parent_id: bytes | None = None
+    key: str | None = None
+    facts: bytes = b""  # what the DAG package keeps with the run; opaque to the engine
+
+
+class Thresholds(msgspec.Struct, frozen=True, array_like=True):
+    """Backpressure limits of one `enqueue`: pending + delayed jobs of its queue."""
+
+    warn: int
+    block: int
+
+
+class ClaimedJob(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A job handed to a worker, with the claim's number: the fence that every answer must carry."""
+
+    id: bytes
+    claim: int
+    task: str
+    payload: bytes
+    queue: str
+    attempt: int  # 1 for the first
+    max_attempts: int
+    timeout_s: float | None
+    run_id: bytes | None = None
+    node_name: str | None = None
+    mode: str = "all"
+    has_parents: bool = False
+    started: bool = False  # True: the engine counts it as started from now on
+
+
+class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How one claim ended, as its worker says it.
+
+    kind: "done" (with `result`), "failed" (with `error`; retried while attempts remain, unless
+    `final`), "returned" (handed back unspent; `delay_s` holds it back that long), "cancelled" or
+    "skipped" (with the reason in `error`).
+    """
+
+    id: bytes
+    claim: int
+    kind: str = "done"
+    result: bytes | None = None
+    error: str | None = None
+    traceback: str | None = None
+    duration_s: float = 0.0
+    final: bool = False
+    delay_s: float | None = None
+    peak_rss: int | None = None  # bytes
+    cpu_s: float | None = None
+
+
+class JobView(msgspec.Struct, frozen=True, array_like=True):
+    """One job as it stands now, without payload and result."""
+
+    id: bytes
+    seq: int
+    queue: str
+    task: str
+    status: str
+    priority: int
+    created_at: float
+    execute_after: float | None
+    claimed_at: float | None
+    claimed_by: str | None
+    started_at: float | None
+    completed_at: float | None
+    attempts: int
+    max_attempts: int
+    timeout_s: float | None
+    error: str | None
+    skip_reason: str | None
+    node_name: str | None
+    run_id: bytes | None
+    mode: str
+    waiting_on: int
+    expires_at: float | None
+    tags: tuple[str, ...]
+    retry: RetryPolicy = DEFAULT_RETRY
+
+
+class JobResult(msgspec.Struct, frozen=True, array_like=True):
+    """How a job stands, with its result where it has one."""
+
+    id: bytes
+    status: str
+    result: bytes | None = None
+    error: str | None = None
+    traceback: str | None = None
+    skip_reason: str | None = None
+    node_name: str | None = None
+
+
+class SessionInfo(msgspec.Struct, frozen=True, array_like=True):
+    """Who holds an open handle. `started` is the process's start time in clock ticks since boot."""
+
+    id: bytes
+    pid: int = 0
+    started: int = 0
+    boot_id: str = ""
+    name: str = ""
+
+
+class StoredJob(msgspec.Struct, array_like=True, gc=False):
+    """One row of `jobs`, whole, as the DuckDB room hands it to the engine."""
+
+    spec: NewJob
+    seq: int
+    status: str
+    priority: int
+    created_at: float
+    execute_after: float | None
+    attempts: int
+    claim: int
+    claimed_by: str | None
+    session: bytes | None
+    claimed_at: float | None
+    started_at: float | None
+    completed_at: float | None
+    waiting_on: int
+    error: str | None
+    skip_reason: str | None
+    suspect: bool
+    expires_at: float | None
+    children: list[bytes]
+
+
+Row = tuple[Any, ...]

@@ -1,0 +1,284 @@
+"""The contract: one frozen type per thing a store can be asked, with its meaning, reply and errors.
+
+A request travels as it is: to an engine in this process, or as a frame to the owner's. `REPLIES`
+tells what comes back. A request that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from queuack_store.jobs import (
+    ClaimedJob,
+    JobResult,
+    JobView,
+    NewJob,
+    NewRun,
+    Outcome,
+    Thresholds,
+)
+
+MAX_BATCH_JOBS = 100_000  # one request is one record is one DuckDB transaction
+MAX_BATCH_BYTES = 64 << 20
+MAX_PAYLOAD_BYTES = 16 << 20
+MAX_CLAIM_JOBS = 1_000
+
+
+class Request(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    """The base of all requests."""
+
+
+class Enqueue(Request, frozen=True, tag="enqueue"):
+    """Store jobs, all or none, and their edges and run with them.
+
+    Reply: `Enqueued`. Raises: BackpressureError (only with `limits`), UnknownJobError (a parent that
+    never existed or was purged), InvalidRequestError (limits of law 7 and 8, a duplicate id).
+    A run whose `key` was used before stores nothing and names the older run.
+    """
+
+    jobs: list[NewJob]
+    limits: Thresholds | None = None
+    runs: list[NewRun] = []
+
+
+class Enqueued(msgspec.Struct, frozen=True, array_like=True):
+    """`depth` is set when this request crossed the warning threshold; `run_id` when the key was known."""
+
+    depth: int | None = None
+    run_id: bytes | None = None
+
+
+class Claim(Request, frozen=True, tag="claim"):
+    """Hand out up to `count` ready jobs of `queues`, the heaviest queue first, waiting up to `wait_s`.
+
+    `queues` holds (name, weight). The first `idle` jobs count as started at once; the rest when the
+    worker says so. A batch holds no more than about 20 ms of work (from each task's history).
+    `run_id` restricts it to one run and its sub-runs. The claim is lost when the session ends or is
+    silent for `claim_timeout_s`. Reply: list of `ClaimedJob`, empty when none came in time.
+    """
+
+    queues: list[tuple[str, int]]
+    count: int = 1
+    idle: int = 1
+    wait_s: float = 0.0
+    worker_id: str = ""
+    claim_timeout_s: float = 300.0
+    run_id: bytes | None = None
+    ageing_s: float | None = None
+    whole: bool = False  # True: exactly up to `count`, however long the jobs take
+
+
+class Finish(Request, frozen=True, tag="finish"):
+    """Report what became of claims and which ones `started` (pairs of job id and claim number).
+
+    Reply: list of (index, error) for the outcomes that were refused: `ClaimLostError` where the claim's
+    number is not the current one, `UnknownJobError` where there is no such job.
+    """
+
+    outcomes: list[Outcome] = []
+    started: list[tuple[bytes, int]] = []
+    new_jobs: list[NewJob] = []  # jobs that come into being with these outcomes, in the same record
+
+
+class Heartbeat(Request, frozen=True, tag="heartbeat"):
+    """Say that the session is alive. Reply: list of job ids of this session that were cancelled."""
+
+
+class Wait(Request, frozen=True, tag="wait"):
+    """Reply when the job has ended, with `JobResult`. Raises: UnknownJobError."""
+
+    id: bytes
+
+
+class GetJob(Request, frozen=True, tag="get_job"):
+    """Reply: `JobView`, or None where there is no such job."""
+
+    id: bytes
+
+
+class GetResults(Request, frozen=True, tag="get_results"):
+    """Reply: one `JobResult` per id, in order. Raises: UnknownJobError."""
+
+    ids: list[bytes]
+
+
+class GetParents(Request, frozen=True, tag="get_parents"):
+    """Reply: one `JobResult` per parent of the job, in the order given at enqueue."""
+
+    id: bytes
+
+
+class Stats(Request, frozen=True, tag="stats"):
+    """Reply: counts by status, of one queue or of all (None)."""
+
+    queue: str | None = None
+
+
+class Queues(Request, frozen=True, tag="queues"):
+    """Reply: a list of (name, paused, counts by status)."""
+
+
+class DeadLetters(Request, frozen=True, tag="dead_letters"):
+    """Reply: up to `limit` failed jobs, the latest first, of one queue or of all."""
+
+    limit: int = 100
+    queue: str | None = None
+
+
+class Attempts(Request, frozen=True, tag="attempts"):
+    """Reply: the job's attempts that have ended, as rows of `job_attempts` (dicts)."""
+
+    id: bytes
+
+
+class Purge(Request, frozen=True, tag="purge"):
+    """Delete ended jobs of `status` that ended at least `older_than_s` ago. Reply: how many.
+
+    Jobs whose children have not all ended stay; attempts, results and edges go with the job.
+    """
+
+    queue: str | None = None
+    status: str = "done"
+    older_than_s: float = 86_400.0
+
+
+class Retry(Request, frozen=True, tag="retry"):
+    """Give ended jobs (failed, cancelled, skipped) a fresh set of attempts; revives what they skipped.
+
+    Without `ids`: all failed jobs, of `queue` or of all. Reply: how many were revived.
+    """
+
+    ids: list[bytes] | None = None
+    queue: str | None = None
+
+
+class Cancel(Request, frozen=True, tag="cancel"):
+    """Cancel a job that has not ended. Reply: True, or False where it had ended.
+
+    One that is running is told through its worker and ends `cancelled` when that says so.
+    """
+
+    id: bytes
+    reason: str = "cancelled"
+
+
+class Pause(Request, frozen=True, tag="pause"):
+    """Stop (or, with `paused=False`, resume) handing out a queue's jobs. Durable. Reply: None."""
+
+    queue: str
+    paused: bool = True
+
+
+class Reschedule(Request, frozen=True, tag="reschedule"):
+    """Change when, and how urgently, a job that has not started runs. Reply: None.
+
+    Raises: UnknownJobError, InvalidRequestError (it is running or has ended).
+    """
+
+    id: bytes
+    priority: int | None = None
+    delay_s: float | None = None
+
+
+class Why(Request, frozen=True, tag="why"):
+    """Reply: a dict that says exactly why a job is not running."""
+
+    id: bytes
+
+
+class Sql(Request, frozen=True, tag="sql"):
+    """Run one SELECT over the history, as of everything acknowledged before. Reply: `Table`."""
+
+    query: str
+    params: list[Any] | dict[str, Any] | None = None
+    timeout_s: float = 60.0
+    as_file: bool = False
+
+
+class Table(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of a query; a large result is a Parquet file at `path`, which the reader deletes."""
+
+    columns: list[str]
+    types: list[str]
+    rows: list[Any] = []
+    path: str | None = None
+
+
+class Run(Request, frozen=True, tag="run"):
+    """Reply: a dict of the run's row and counts by status, or None. `key` finds it by its run key."""
+
+    id: bytes | None = None
+    key: str | None = None
+
+
+class RunJobs(Request, frozen=True, tag="run_jobs"):
+    """Reply: the run's jobs as `JobView`, in order of submission."""
+
+    id: bytes
+
+
+class RunChildren(Request, frozen=True, tag="run_children"):
+    """Reply: the sub-runs of a run, as dicts."""
+
+    id: bytes
+
+
+class WaitRun(Request, frozen=True, tag="wait_run"):
+    """Reply when the run has ended, with its status."""
+
+    id: bytes
+
+
+REPLIES: dict[type[Request], Any] = {
+    Enqueue: Enqueued,
+    Claim: list[ClaimedJob],
+    Finish: list[tuple[int, tuple[str, str, dict[str, Any]]]],
+    Heartbeat: list[bytes],
+    Wait: JobResult,
+    GetJob: JobView | None,
+    GetResults: list[JobResult],
+    GetParents: list[JobResult],
+    Stats: dict[str, int],
+    Queues: list[tuple[str, bool, dict[str, int]]],
+    DeadLetters: list[JobView],
+    Attempts: list[dict[str, Any]],
+    Purge: int,
+    Retry: int,
+    Cancel: bool,
+    Pause: None,
+    Reschedule: None,
+    Why: dict[str, Any],
+    Sql: Table,
+    Run: dict[str, Any] | None,
+    RunJobs: list[JobView],
+    RunChildren: list[dict[str, Any]],
+    WaitRun: str,
+}
+
+AnyRequest = (
+    Enqueue
+    | Claim
+    | Finish
+    | Heartbeat
+    | Wait
+    | GetJob
+    | GetResults
+    | GetParents
+    | Stats
+    | Queues
+    | DeadLetters
+    | Attempts
+    | Purge
+    | Retry
+    | Cancel
+    | Pause
+    | Reschedule
+    | Why
+    | Sql
+    | Run
+    | RunJobs
+    | RunChildren
+    | WaitRun
+)

@@ -1,0 +1,1 @@
+"""One owner, many processes: who owns the file, and how the others reach it."""

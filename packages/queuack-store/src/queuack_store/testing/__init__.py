@@ -1,0 +1,1 @@
+"""What tests of queuack use; shipped, imported by no other room."""
