@@ -5,11 +5,11 @@ docs/states.md is drawn from it (`python -m queuack_store.states`).
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class JobStatus(str, Enum):
-    """Where a job is in its life. A `str` enum: `JobStatus.DONE == "done"`."""
+class JobStatus(StrEnum):
+    """Where a job is in its life. A `StrEnum`: `JobStatus.DONE == "done"`."""
 
     PENDING = "pending"
     DELAYED = "delayed"
@@ -20,10 +20,8 @@ class JobStatus(str, Enum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
-    __str__ = str.__str__
 
-
-class DependencyMode(str, Enum):
+class DependencyMode(StrEnum):
     """Which parents a job waits for. The plain strings serve everywhere.
 
     ALL: every parent must succeed. ANY: the first success starts it.
@@ -33,8 +31,6 @@ class DependencyMode(str, Enum):
     ALL = "all"
     ANY = "any"
     ALWAYS = "always"
-
-    __str__ = str.__str__
 
 
 # Plain strings for the engine: they are what is stored and sent.
