@@ -10,6 +10,7 @@ QueuackError
 ├── BackpressureError                  the queue is full; try later
 ├── ClaimLostError                     the job is not (or no longer) claimed by this handle
 ├── StoreClosedError                   the handle was closed
+├── MissingPackageError (ImportError)  another package of queuack is needed for this
 ├── JobError                           what `wait()` raises for a job that ended without success
 │   ├── JobFailedError
 │   ├── JobCancelledError
@@ -101,6 +102,10 @@ class ClaimLostError(QueuackError):
 
 class StoreClosedError(QueuackError):
     """The handle was closed; open a new one."""
+
+
+class MissingPackageError(QueuackError, ImportError):
+    """This needs a package that is not installed; the message says which."""
 
 
 class JobError(QueuackError):
