@@ -25,6 +25,7 @@ QueuackError
 │   │   └── DamagedJournalError
 │   ├── FileInUseError
 │   ├── FileReplacedError
+│   ├── RecordRefusedError
 │   └── NetworkFileSystemError
 └── OwnerError                         the process that owns the file
     ├── OwnerStartError
@@ -175,6 +176,10 @@ class FileInUseError(StorageError):
 
 class FileReplacedError(StorageError):
     """The file was deleted or replaced while it was in use."""
+
+
+class RecordRefusedError(StorageError):
+    """DuckDB will never take a record of the journal; the queue is read-only until `queuack doctor` ran."""
 
 
 class NetworkFileSystemError(StorageError):

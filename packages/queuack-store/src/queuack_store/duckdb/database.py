@@ -1,0 +1,216 @@
+"""The rows behind the engine: one DuckDB file (or memory), opened, applied to, read, checkpointed, closed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from queuack_store.clock import Clock
+from queuack_store.duckdb import opening
+from queuack_store.duckdb.applier import Applier, roll_back
+from queuack_store.duckdb.connection import Connections
+from queuack_store.duckdb.failures import explain, is_fatal
+from queuack_store.duckdb.guarded import run_select
+from queuack_store.duckdb.log import Log
+from queuack_store.duckdb.queries import sql
+from queuack_store.engine.changes import Record
+from queuack_store.engine.journalling import Probe
+from queuack_store.engine.reads import (
+    Read,
+    ReadDelayed,
+    ReadJobs,
+    ReadQuery,
+    ReadReady,
+    ReadResults,
+    ReadSql,
+    Snapshot,
+)
+from queuack_store.errors import FileReplacedError, StorageError
+
+_log = logging.getLogger("queuack.duckdb")
+
+
+def open_database(path: str | os.PathLike[str] | None, clock: Clock, probe: Probe) -> DuckBackend:
+    """Open the rows in the DuckDB file at `path` (None: in memory), made, repaired or migrated as needed.
+
+    The caller must hold the file's lock: two openings of one file in one process would not see each other.
+
+    Raises:
+        NotADatabaseError, NewerSchemaError, DamagedFileError, FileInUseError, ReadOnlyStoreError,
+        StorageFullError: each names the file and what to do; nothing was changed.
+    """
+    return DuckBackend(None if path is None else Path(os.path.realpath(path)), clock, probe)
+
+
+class DuckBackend:
+    """Implements `engine.reads.Backend`.
+
+    Attributes:
+        database_id: 16 random bytes, given to the file when it was made.
+        cycle: the last cycle applied and committed.
+    """
+
+    database_id: bytes
+    cycle: int
+
+    def __init__(self, path: Path | None, clock: Clock, probe: Probe) -> None:
+        self._path = path
+        self._probe = probe
+        self._writing = threading.RLock()
+        self._broken = False
+        self._closed = False
+        self._log = Log(path)
+        self._connect()
+
+    def _connect(self) -> None:
+        writer = opening.open_writer(self._path)
+        self._connections = Connections(writer)
+        self._applier = Applier(writer)
+        _, self.database_id, self.cycle, _, _ = writer.execute(sql("select_meta")).fetchone()
+        self._log.opened()
+        self._broken = False
+
+    def snapshot(self) -> Snapshot:
+        """Return the state as of the last applied cycle; called once, before anything else."""
+        with self._connections.reader() as reader:
+            return reader.snapshot()
+
+    def apply(self, records: list[Record]) -> None:
+        """Apply whole records, in order, in one transaction with the last one's cycle number.
+
+        Records that are not newer than what was applied are passed over.
+
+        Raises:
+            StorageFullError: the disk is full (or DuckDB's memory); nothing was applied, try again.
+            RecordRefusedError: DuckDB will never take one of the records; those before it were applied.
+            FileReplacedError: the file or its log was taken away under this process.
+        """
+        with self._writing:
+            if self._broken:
+                self._reopen()
+            fresh = [record for record in records if record.cycle > self.cycle]
+            if not fresh:
+                return
+            self._apply(fresh)
+        self._probe("duckdb.applied")
+
+    def _apply(self, records: list[Record]) -> None:
+        try:
+            self._applier.apply(records)
+            self._read_cycle()
+            if self.cycle != records[-1].cycle:
+                raise StorageError(f"DuckDB committed cycle {records[-1].cycle} but holds {self.cycle}")
+        except (duckdb.Error, StorageError, MemoryError, ValueError, TypeError) as error:
+            self._make_good(error)
+            left = [record for record in records if record.cycle > self.cycle]
+            if not left:
+                return  # A4: the commit had succeeded, what failed came after it
+            refusal = explain(error, self._path, left[0].cycle)
+            if refusal.retryable or len(records) == 1:
+                raise refusal from error
+            for record in left:  # find the one that is refused
+                self._apply([record])
+            return
+        self._log.committed()
+        if self._log.was_taken_away():
+            self._fence(records[-1].cycle)
+
+    def _read_cycle(self) -> None:
+        row = self._connections.writer.execute(sql("select_cycle")).fetchone()
+        self.cycle = row[0]
+
+    def _make_good(self, error: BaseException) -> None:
+        """Leave the connection usable after a failure, and `cycle` true."""
+        roll_back(self._connections.writer)
+        try:
+            if is_fatal(error):
+                raise error
+            self._read_cycle()
+        except Exception:
+            self._reopen()
+
+    def _reopen(self) -> None:
+        self._broken = True
+        if self._path is None:
+            raise StorageError("DuckDB's database in memory failed for good: its jobs are lost, open another")
+        self._connections.close()
+        self._connect()
+
+    def _fence(self, cycle: int) -> None:
+        """The log's file is not the one that was written to: look at what is really there (rule C14)."""
+        self._reopen()
+        if self.cycle < cycle:
+            raise FileReplacedError(
+                f"{self._path} or its log was deleted, replaced or opened by another program while in use: "
+                f"it holds cycle {self.cycle} of {cycle}",
+                path=str(self._path), cycle=self.cycle, expected=cycle,
+            )  # fmt: skip
+
+    def read(self, read: Read) -> Any:
+        """Run one read. Safe to call from several threads at once."""
+        return self.read_as_of(read)[1]
+
+    def read_as_of(self, read: Read) -> tuple[int, Any]:
+        """Run one read; return the last cycle that its snapshot holds, and the reply."""
+        if isinstance(read, ReadSql):
+            return self.cycle, run_select(self._connections, self._path, read)
+        with self._connections.reader() as reader:
+            cycle = reader.cycle()
+            match read:
+                case ReadJobs():
+                    return cycle, reader.jobs(read)
+                case ReadReady():
+                    return cycle, reader.ready(read)
+                case ReadDelayed():
+                    return cycle, reader.delayed(read)
+                case ReadResults():
+                    return cycle, reader.results(read)
+                case ReadQuery():
+                    return cycle, reader.query(read)
+
+    def checkpoint_due(self) -> bool:
+        """Return whether DuckDB's log has grown to 64 MB or 20,000 transactions."""
+        return self._path is not None and self._log.is_long()
+
+    def checkpoint(self) -> bool:
+        """Checkpoint; False where it must be tried again later: a long read, or too little disk."""
+        if self._path is None:
+            return True
+        with self._writing:
+            if self._broken:
+                self._reopen()
+            if not self._log.has_room():
+                return False
+            try:
+                self._connections.writer.execute("CHECKPOINT")
+            except duckdb.TransactionException:
+                return False  # a reader older than an update; never FORCE, it blocks every commit (A6)
+            except duckdb.Error as error:
+                _log.warning("checkpoint of %s failed: %s", self._path, error)
+                self._make_good(error)
+                return False
+            self._log.checkpointed()
+        self._probe("duckdb.checkpointed")
+        return True
+
+    def close(self) -> None:
+        """Checkpoint where that is safe, then close the file; a second call does nothing."""
+        with self._writing:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                if not self._broken and self._log.exists():
+                    self.checkpoint()
+            finally:
+                self._connections.close()
+
+    def abandon(self) -> None:
+        """Forget the file in a forked child: no checkpoint, no close, nothing is ever destroyed (trap T4)."""
+        self._closed = True
+        self._connections.abandon()

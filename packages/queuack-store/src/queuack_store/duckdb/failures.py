@@ -1,0 +1,72 @@
+"""What DuckDB's exceptions mean, and the store's errors for them."""
+
+from __future__ import annotations
+
+import errno
+import re
+from pathlib import Path
+
+import duckdb
+
+from queuack_store.errors import (
+    FileInUseError,
+    ReadOnlyStoreError,
+    RecordRefusedError,
+    StorageError,
+    StorageFullError,
+)
+
+_FULL = re.compile(
+    r"no space left|disk quota exceeded|file too large|could not write all bytes", re.IGNORECASE
+)
+_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)\)")
+
+
+def is_fatal(error: BaseException) -> bool:
+    """Return whether the whole instance is invalidated: every cursor must be closed and the file reopened."""
+    return isinstance(error, duckdb.FatalException | duckdb.InternalException) or "invalidated" in str(error)
+
+
+def is_full(error: BaseException) -> bool:
+    """Return whether the disk had no room."""
+    return (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)) or bool(
+        _FULL.search(str(error))
+    )
+
+
+def explain(error: BaseException, path: Path | None, cycle: int) -> StorageError:
+    """Return the store's error for one that DuckDB raised while it applied `cycle`."""
+    where = "the database in memory" if path is None else str(path)
+    if is_full(error):
+        return StorageFullError(
+            f"the disk of {where} is full: cycle {cycle} waits until there is room", path=where, cycle=cycle
+        )
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        return StorageFullError(
+            f"DuckDB ran into its memory limit at cycle {cycle} of {where}: it is tried again",
+            path=where, cycle=cycle,
+        )  # fmt: skip
+    return RecordRefusedError(
+        f"DuckDB refuses cycle {cycle} of {where}: {type(error).__name__}: {error}. Nothing is lost, the "
+        "journal keeps it: run `queuack doctor`",
+        path=where, cycle=cycle,
+    )  # fmt: skip
+
+
+def explain_opening(error: BaseException, path: Path) -> StorageError | None:
+    """Return the store's error for one that DuckDB raised while it opened the file; None for damage."""
+    text = str(error)
+    if "Could not set lock" in text or "Conflicting lock" in text:
+        holder = _HOLDER.search(text)
+        by = f"{holder['program']} (PID {holder['pid']})" if holder else "another program"
+        return FileInUseError(
+            f"{path} is open in {by}: close it there, then try again",
+            path=str(path), pid=int(holder["pid"]) if holder else None,
+        )  # fmt: skip
+    if "Permission denied" in text or "Read-only file system" in text:
+        return ReadOnlyStoreError(
+            f"{path} or its folder can't be written: give this user write access to both", path=str(path)
+        )
+    if is_full(error):
+        return StorageFullError(f"the disk of {path} is full: make room, then open it again", path=str(path))
+    return None

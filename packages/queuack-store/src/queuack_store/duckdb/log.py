@@ -1,0 +1,81 @@
+"""DuckDB's write-ahead log, seen from outside: how long it is, whether it is still there, is there room.
+
+Only by `stat`: opening the database or its log here would drop DuckDB's file lock (trap T3).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+_LOG = logging.getLogger("queuack.duckdb")
+MAX_LOG_BYTES = 64 << 20  # replay of so much takes about a second
+MAX_TRANSACTIONS = 20_000  # and of so many, however small
+
+
+class Log:
+    """The log of one database file; of a database in memory it is always empty."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._database = path
+        self._path = None if path is None else Path(f"{path}.wal")
+        self._inode: tuple[int, int] | None = None
+        self._database_inode: tuple[int, int] | None = None
+        self._transactions = 0
+
+    def opened(self) -> None:
+        """Note what is there now."""
+        self._inode = _inode(self._path)
+        self._database_inode = _inode(self._database)
+
+    def committed(self) -> None:
+        """Count a transaction."""
+        self._transactions += 1
+
+    def checkpointed(self) -> None:
+        """Begin anew: the checkpoint took the log away."""
+        self._transactions = 0
+        self._inode = _inode(self._path)
+
+    def was_taken_away(self) -> bool:
+        """Return whether the log or the database is another file than the one written to before."""
+        if self._path is None:
+            return False
+        known, self._inode = self._inode, _inode(self._path)
+        return (known is not None and known != self._inode) or _inode(self._database) != self._database_inode
+
+    def exists(self) -> bool:
+        """Return whether there is anything that a checkpoint would move into the file."""
+        return self._path is not None and _inode(self._path) is not None
+
+    def is_long(self) -> bool:
+        """Return whether replaying the log would begin to take long."""
+        return self._transactions >= MAX_TRANSACTIONS or self._size() >= MAX_LOG_BYTES
+
+    def has_room(self) -> bool:
+        """Return whether the disk has room for a checkpoint; one that fails invalidates the database (A4)."""
+        if self._database is None:
+            return True
+        disk = os.statvfs(self._database.parent)
+        free, needed = disk.f_bavail * disk.f_frsize, 2 * (self._size() + MAX_LOG_BYTES)
+        if free < needed:
+            _LOG.warning(
+                "no checkpoint of %s: it needs %d MB free on the disk, there are %d",
+                self._database, needed >> 20, free >> 20,
+            )  # fmt: skip
+        return free >= needed
+
+    def _size(self) -> int:
+        try:
+            return 0 if self._path is None else os.stat(self._path).st_size
+        except FileNotFoundError:
+            return 0
+
+
+def _inode(path: Path | None) -> tuple[int, int] | None:
+    try:
+        found = None if path is None else os.stat(path)
+    except FileNotFoundError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)

@@ -1,0 +1,1 @@
+CREATE TABLE job_payloads (seq BIGINT, payload BLOB)

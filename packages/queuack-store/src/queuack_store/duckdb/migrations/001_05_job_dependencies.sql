@@ -1,0 +1,1 @@
+CREATE TABLE job_dependencies (child_id UUID, parent_id UUID, position INTEGER)

@@ -1,0 +1,1 @@
+CREATE TABLE queuack_answers (session BLOB, seq BIGINT, body BLOB)

@@ -1,0 +1,1 @@
+CREATE TABLE queuack_queues (name VARCHAR, paused BOOLEAN)

@@ -1,0 +1,1 @@
+SELECT session, seq, body FROM queuack_answers ORDER BY session, seq

@@ -1,0 +1,1 @@
+SELECT queue, status, count(*) FROM jobs GROUP BY ALL ORDER BY ALL

@@ -1,0 +1,3 @@
+DELETE FROM queuack_answers WHERE session IN (
+    SELECT id FROM queuack_sessions WHERE closed_at < make_timestamp(($before * 1000000)::BIGINT)
+)

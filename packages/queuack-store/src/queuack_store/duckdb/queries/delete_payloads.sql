@@ -1,0 +1,3 @@
+DELETE FROM job_payloads WHERE seq IN (
+    SELECT seq FROM jobs WHERE id IN (SELECT id::UUID FROM batch_purged)
+)

@@ -1,0 +1,1 @@
+DELETE FROM queuack_queues WHERE name IN (SELECT name FROM batch_queues)

@@ -1,0 +1,1 @@
+DELETE FROM queuack_sessions WHERE id IN (SELECT id FROM batch_sessions)

@@ -1,0 +1,3 @@
+SELECT id::BLOB FROM jobs
+WHERE status = 'failed' AND ($queue IS NULL OR queue = $queue)
+ORDER BY seq LIMIT $limit

@@ -1,0 +1,1 @@
+SELECT 1 FROM job_dependencies LIMIT 1

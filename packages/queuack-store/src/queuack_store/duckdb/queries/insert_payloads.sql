@@ -1,0 +1,1 @@
+INSERT INTO job_payloads SELECT seq, payload FROM batch_payloads

@@ -1,0 +1,1 @@
+SELECT name FROM queuack_queues WHERE paused ORDER BY name

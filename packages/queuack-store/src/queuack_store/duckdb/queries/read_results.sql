@@ -1,0 +1,1 @@
+SELECT job_id::BLOB, result FROM job_results WHERE job_id IN (SELECT id::UUID FROM wanted) ORDER BY rowid

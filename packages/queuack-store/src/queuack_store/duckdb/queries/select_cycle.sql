@@ -1,0 +1,1 @@
+SELECT cycle FROM queuack_meta

@@ -1,0 +1,1 @@
+UPDATE queuack_meta SET schema_version = $schema_version

@@ -1,0 +1,168 @@
+"""Every read that the engine asks for, each on a cursor of its own in one read-only snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from queuack_store.duckdb.arrow import Source, ids
+from queuack_store.duckdb.queries import sql
+from queuack_store.duckdb.rows import (
+    ATTEMPT_FIELDS,
+    RUN_FIELDS,
+    Row,
+    job_views,
+    run_spec,
+    stored_jobs,
+    with_parents,
+)
+from queuack_store.engine.reads import (
+    ReadDelayed,
+    ReadJobs,
+    ReadQuery,
+    ReadReady,
+    ReadResults,
+    Snapshot,
+    StoredRun,
+)
+from queuack_store.errors import InvalidRequestError
+from queuack_store.jobs import SessionInfo, StoredJob
+
+_HIGHEST_PRIORITY = 127  # TINYINT: above every priority there is
+_FOREVER_AGO = 0.0
+
+
+class Reader:
+    """One cursor and the ids that its next statement wants; used by one thread at a time."""
+
+    def __init__(self, cursor: Any) -> None:
+        self.cursor = cursor
+        self._wanted = Source()
+        self._wanted.fill(id=ids([bytes(16)]))
+        cursor.register("wanted", self._wanted)
+
+    def jobs(self, read: ReadJobs) -> list[StoredJob]:
+        """Return the jobs with these ids, in no order."""
+        return self._whole(self._rows_of("read_jobs", read.ids)) if read.ids else []
+
+    def ready(self, read: ReadReady) -> list[StoredJob]:
+        """Return the best pending jobs of a queue or run after a key."""
+        negative, seq = read.after or (-_HIGHEST_PRIORITY, -1)
+        params = {"queue": read.queue, "priority": -negative, "seq": seq, "limit": read.limit}
+        if read.run_id is None:
+            return self._whole(self._rows("read_ready", params))
+        return self._whole(self._rows("read_ready_run", {**params, "run_id": read.run_id}))
+
+    def delayed(self, read: ReadDelayed) -> list[StoredJob]:
+        """Return the delayed jobs that are due soonest after a key."""
+        due, seq = read.after or (_FOREVER_AGO, -1)
+        return self._whole(self._rows("read_delayed", {"due": due, "seq": seq, "limit": read.limit}))
+
+    def results(self, read: ReadResults) -> list[Row]:
+        """Return (id, result, error, traceback) of those that have a result or an attempt."""
+        if not read.ids:
+            return []
+        results: dict[bytes, bytes] = dict(
+            self._rows_of("read_results", read.ids)
+        )  # the last row of a job counts
+        errors = {row[0]: row[1:] for row in self._rows("read_errors")}
+        return [
+            (id_, results.get(id_), *errors.get(id_, (None, None)))
+            for id_ in read.ids
+            if id_ in results or id_ in errors
+        ]
+
+    def query(self, read: ReadQuery) -> list[Any]:
+        """Run a named query; what its rows are is said in QUERIES."""
+        try:
+            shape = QUERIES[read.name]
+        except KeyError:
+            raise InvalidRequestError(
+                f"there is no query named {read.name!r}: ask one of {', '.join(sorted(QUERIES))}",
+                name=read.name,
+            ) from None
+        params = dict(read.params)
+        wanted = params.pop("ids", None)
+        rows = self._rows(read.name, params) if wanted is None else self._rows_of(read.name, wanted, params)
+        return shape(rows)
+
+    def cycle(self) -> int:
+        """Return the last applied cycle of the snapshot."""
+        return int(self.cursor.execute(sql("select_cycle")).fetchone()[0])
+
+    def snapshot(self) -> Snapshot:
+        """Return what the engine needs to know when it opens the file."""
+        _, _, cycle, next_seq, next_claim = self._rows("select_meta")[0]
+        counts: dict[bytes, dict[str, int]] = {}
+        for run_id, status, jobs in self._rows("unfinished_run_counts"):
+            counts.setdefault(run_id, {})[status] = jobs
+        runs = [
+            StoredRun(run_spec(row), row[6], counts.get(row[0], {})) for row in self._rows("unfinished_runs")
+        ]
+        return Snapshot(
+            cycle=cycle,
+            next_seq=next_seq,
+            next_claim=next_claim,
+            counts=self._rows("counts"),
+            paused=_firsts(self._rows("paused")),
+            claimed=self._whole(self._rows("read_claimed")),
+            sessions=[SessionInfo(*row) for row in self._rows("open_sessions")],
+            answers=self._rows("answers"),
+            runs=runs,
+            last_id=self._rows("last_id")[0][0],
+        )
+
+    def _rows(self, name: str, params: dict[str, Any] | None = None) -> list[Row]:
+        rows: list[Row] = self.cursor.execute(sql(name), params or None).fetchall()
+        return rows
+
+    def _rows_of(self, name: str, wanted: Sequence[bytes], params: dict[str, Any] | None = None) -> list[Row]:
+        self._wanted.fill(id=ids(wanted))
+        return self._rows(name, params)
+
+    def _whole(self, rows: list[Row]) -> list[StoredJob]:
+        jobs = stored_jobs(rows)
+        if not jobs or not self._rows("has_edges"):
+            return jobs
+        by_id = {job.spec.id: job for job in jobs}
+        for parent, child in self._rows_of("children_of", list(by_id)):
+            by_id[parent].children.append(child)
+        parents: dict[bytes, list[bytes]] = {}
+        for child, parent in self._rows("parents_of"):
+            parents.setdefault(child, []).append(parent)
+        for child, its in parents.items():
+            job = by_id[child]
+            job.spec = with_parents(job.spec, tuple(its))
+        return jobs
+
+
+def _plain(rows: list[Row]) -> list[Row]:
+    return rows
+
+
+def _firsts(rows: list[Row]) -> list[Any]:
+    return [row[0] for row in rows]
+
+
+def _attempts(rows: list[Row]) -> list[dict[str, Any]]:
+    return [dict(zip(ATTEMPT_FIELDS, row, strict=True)) for row in rows]
+
+
+def _runs(rows: list[Row]) -> list[dict[str, Any]]:
+    return [dict(zip(RUN_FIELDS, row, strict=True)) for row in rows]
+
+
+QUERIES: dict[str, Callable[[list[Row]], list[Any]]] = {
+    "dead_letters": job_views,  # limit, queue (or None); the latest first
+    "run_jobs": job_views,  # id; in order of submission
+    "attempts": _attempts,  # id; dicts, oldest first
+    "run": _runs,  # id; at most one dict
+    "run_by_key": _runs,  # key; the latest
+    "run_children": _runs,  # id
+    "run_counts": _plain,  # id; (status, jobs)
+    "purge_candidates": _firsts,  # queue (or None), status, before, limit; ids
+    "failed_ids": _firsts,  # queue (or None), limit; ids
+    "skipped_descendants": _firsts,  # ids; ids, in order of seq
+    "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready
+    "task_durations": _plain,  # (task, median seconds)
+}

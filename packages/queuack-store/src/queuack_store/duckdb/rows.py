@@ -1,0 +1,70 @@
+"""DuckDB's rows as the store's types. The order of the fields is that of `_stored_job.sql` and its like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from queuack_store.jobs import JobView, NewJob, NewRun, StoredJob
+from queuack_store.retry import DEFAULT_RETRY, RetryPolicy
+
+Row = tuple[Any, ...]
+
+ATTEMPT_FIELDS = (
+    "job_id", "attempt", "claim", "worker", "claimed_at", "started_at", "ended_at", "outcome", "error",
+    "traceback", "duration_seconds", "peak_rss_bytes", "cpu_seconds",
+)  # fmt: skip
+RUN_FIELDS = (
+    "id", "name", "description", "parent_id", "run_key", "facts", "created_at", "status",
+    "completed_at", "total",
+)  # fmt: skip
+
+
+def stored_jobs(rows: Iterable[Row]) -> list[StoredJob]:
+    """Build whole jobs, still without parents and children."""
+    made = []
+    for row in rows:
+        (
+            id_, task, payload, queue, priority, max_attempts, timeout_s, mode, node_name, run_id,
+            delay_s, factor, jitter, cap_s, tags, seq, status, created_at, execute_after, attempts, claim,
+            claimed_by, session, claimed_at, started_at, completed_at, waiting_on, error, skip_reason,
+            suspect, expires_at,
+        ) = row  # fmt: skip
+        retry = DEFAULT_RETRY if delay_s is None else RetryPolicy(delay_s, factor, jitter, cap_s)
+        expires_s = None if expires_at is None else expires_at - created_at
+        spec = NewJob(
+            id_, task, payload, queue, priority, max_attempts, timeout_s, 0.0, (), mode, node_name, run_id,
+            retry, expires_s, tuple(tags) if tags else (),
+        )  # fmt: skip
+        made.append(
+            StoredJob(
+                spec, seq, status, priority, created_at, execute_after, attempts, claim, claimed_by, session,
+                claimed_at, started_at, completed_at, waiting_on, error, skip_reason, suspect, expires_at, [],
+            )
+        )  # fmt: skip
+    return made
+
+
+def with_parents(spec: NewJob, parents: tuple[bytes, ...]) -> NewJob:
+    """Return the spec with its parents, which live in a table of their own."""
+    return NewJob(
+        spec.id, spec.task, spec.payload, spec.queue, spec.priority, spec.max_attempts, spec.timeout_s,
+        spec.delay_s, parents, spec.mode, spec.node_name, spec.run_id, spec.retry, spec.expires_s, spec.tags,
+    )  # fmt: skip
+
+
+def job_views(rows: Iterable[Row]) -> list[JobView]:
+    """Build views of jobs."""
+    return [
+        JobView(
+            *row[:22],
+            *(tuple(row[22] or ()), DEFAULT_RETRY if row[23] is None else RetryPolicy(*row[23:27])),
+        )
+        for row in rows
+    ]
+
+
+def run_spec(row: Row) -> NewRun:
+    """Build what was asked for a run."""
+    id_, name, description, parent_id, key, facts = row[:6]
+    return NewRun(id_, name, description, parent_id, key, facts or b"")
