@@ -1,0 +1,187 @@
+"""What a running job knows of itself and of its parents: TaskContext, and how a job gets hold of it."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from queuack_store import ids
+from queuack_store.errors import InvalidRequestError, ResultNotReadyError
+from queuack_store.jobs import ClaimedJob, JobResult
+from queuack_store.payload import decode_result
+from queuack_store.requests import GetParents
+from queuack_store.states import DependencyMode, JobStatus
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from queuack_store.queue import DuckQueue
+
+    from queuack_worker.slots import Slot
+
+
+class TaskContext:
+    """A running job's view of itself: its ids, its queue, and its parents' results.
+
+    A function with a parameter named `context` or `ctx` is given one; `get_context()` returns it too.
+    Parents are read when they are first asked for, in one request.
+
+    Attributes:
+        job_id: the job's id, as `enqueue` returned it.
+        dag_run_id: the id of the DAG run it belongs to, or None.
+        queue: the worker's open DuckQueue: a job may enqueue, read results, run SQL.
+        queue_name: the name of the queue it was claimed from.
+        attempt: 1 for the first.
+        node_name: its name in the DAG, or None.
+    """
+
+    def __init__(self, job: ClaimedJob, queue: DuckQueue) -> None:
+        self.job_id = ids.to_text(job.id)
+        self.dag_run_id = None if job.run_id is None else ids.to_text(job.run_id)
+        self.queue = queue
+        self.queue_name = job.queue
+        self.attempt = job.attempt
+        self.node_name = job.node_name
+        self._job = job
+        self._parents: list[JobResult] | None = None
+        self._values: dict[bytes, Any] = {}
+
+    def upstream(self, name: str) -> Any:
+        """Return the result of the parent named `name`.
+
+        Raises:
+            InvalidRequestError: there is no such parent; the message names those there are.
+            ResultNotReadyError: it has no result (it failed, was skipped, or has not ended).
+        """
+        return self._value(self._named(name))
+
+    def upstream_all(self) -> dict[str, Any]:
+        """Return all parents' results by name.
+
+        Raises:
+            InvalidRequestError: under `dependency_mode="any"`, where some parents may have no result.
+        """
+        if self._job.mode == DependencyMode.ANY:
+            raise InvalidRequestError(
+                f"upstream_all() is refused in job {self.job_id}: it runs under dependency_mode='any', so "
+                "some parents may have no result. Use upstream_completed() or upstream_any()",
+                job_id=self.job_id,
+            )
+        return {_name(parent): self._value(parent) for parent in self._all()}
+
+    def upstream_completed(self) -> dict[str, Any]:
+        """Return the results of the parents that succeeded, by name."""
+        return {_name(parent): self._value(parent) for parent in self._all() if _has_result(parent)}
+
+    def upstream_any(self) -> Any:
+        """Return the result of the first parent, in the order given, that succeeded.
+
+        Raises:
+            ResultNotReadyError: none has.
+        """
+        for parent in self._all():
+            if _has_result(parent):
+                return self._value(parent)
+        raise ResultNotReadyError(f"no parent of job {self.job_id} has a result", job_id=self.job_id)
+
+    def upstream_or(self, name: str, default: Any = None) -> Any:
+        """Return the result of the parent named `name`, or `default` where it has none."""
+        return self.upstream(name) if self.has_upstream(name) else default
+
+    def has_upstream(self, name: str) -> bool:
+        """Return whether there is a parent named `name` that has a result."""
+        return any(_name(parent) == name and _has_result(parent) for parent in self._all())
+
+    def has_upstream_any(self, *names: str) -> bool:
+        """Return whether at least one of the parents named has a result."""
+        return any(self.has_upstream(name) for name in names)
+
+    def get_parent_names(self) -> list[str]:
+        """Return the parents' names in the order they were given; a parent without a name by its id."""
+        return [_name(parent) for parent in self._all()]
+
+    def get_parent_result(self, job_id: str) -> Any:
+        """Return the result of the parent with this id.
+
+        Raises:
+            InvalidRequestError: no parent has this id. ResultNotReadyError: it has no result.
+        """
+        raw = ids.to_raw(job_id)
+        for parent in self._all():
+            if parent.id == raw:
+                return self._value(parent)
+        raise InvalidRequestError(f"job {job_id} is no parent of job {self.job_id}", job_id=job_id)
+
+    def get_parent_results(self) -> list[Any]:
+        """Return the parents' results in the order they were given; None under "any" where there is none."""
+        lenient = self._job.mode != DependencyMode.ALL
+        return [
+            None if lenient and not _has_result(parent) else self._value(parent) for parent in self._all()
+        ]
+
+    def close(self) -> None:
+        """Forget what was read. The queue stays open: it is the worker's."""
+        self._parents = None
+        self._values.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"TaskContext(job_id={self.job_id!r}, task={self._job.task!r}, attempt={self.attempt})"
+
+    def _all(self) -> list[JobResult]:
+        if self._parents is None:
+            if self._job.has_parents:
+                self._parents = self.queue.store.call(GetParents(self._job.id))
+            else:
+                self._parents = []
+        return self._parents
+
+    def _named(self, name: str) -> JobResult:
+        for parent in self._all():
+            if _name(parent) == name:
+                return parent
+        raise InvalidRequestError(
+            f"job {self.job_id} has no parent named {name!r}; its parents are {self.get_parent_names()}",
+            job_id=self.job_id,
+            name=name,
+        )
+
+    def _value(self, parent: JobResult) -> Any:
+        if parent.id in self._values:
+            return self._values[parent.id]
+        if not _has_result(parent):
+            raise ResultNotReadyError(
+                f"parent {_name(parent)!r} of job {self.job_id} has no result: it is {parent.status}",
+                job_id=self.job_id,
+                parent=_name(parent),
+                status=parent.status,
+            )
+        value = decode_result(parent.result, self.queue.serialization, _name(parent))
+        self._values[parent.id] = value
+        return value
+
+
+def _name(parent: JobResult) -> str:
+    return parent.node_name or ids.to_text(parent.id)
+
+
+def _has_result(parent: JobResult) -> bool:
+    return parent.status == JobStatus.DONE.value
+
+
+# Set once per runner thread and once per coroutine job, not per job: the slot's job changes under it.
+current_slot: ContextVar[Slot | None] = ContextVar("queuack_slot", default=None)
+
+
+def get_context() -> TaskContext | None:
+    """Return the running job's TaskContext, or None outside a job."""
+    slot = current_slot.get()
+    return None if slot is None else slot.context()

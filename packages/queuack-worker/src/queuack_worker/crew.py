@@ -1,0 +1,263 @@
+"""One worker inside one process: its runners, what they share, and how it starts, drains and stops."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Any
+
+from queuack_store.clock import monotonic
+from queuack_store.errors import StoreClosedError
+from queuack_store.jobs import ClaimedJob, Outcome
+
+from queuack_worker import outcomes
+from queuack_worker.coroutines import Coroutines
+from queuack_worker.errors import JobInterruptError, WorkerStoppingError
+from queuack_worker.events import Events
+from queuack_worker.link import Link
+from queuack_worker.runner import Runner
+from queuack_worker.slots import Slot
+from queuack_worker.watch import Watch
+
+if TYPE_CHECKING:
+    from queuack_store.queue import DuckQueue
+
+    from queuack_worker.board import Board, Row
+    from queuack_worker.settings import Settings
+
+SETTLE_S = 10.0  # how long a stopping worker waits for its last outcomes to be stored
+
+
+class Crew:
+    """The runners of one worker and what they share.
+
+    Args:
+        queue: an open DuckQueue; claims belong to it.
+        settings: what to claim and how many runners to keep.
+        board: where a supervisor reads what runs, in a child process; it then kills what won't stop.
+        events: who wants to hear.
+    """
+
+    def __init__(
+        self, queue: DuckQueue, settings: Settings, board: Board | None = None, events: Events | None = None
+    ) -> None:
+        self.queue = queue
+        self.settings = settings
+        self.board = board
+        self.events = events or Events()
+        self.serialization: str = queue.serialization
+        self.allowed: tuple[str, ...] | None = queue.allowed_modules
+        self.jobs: deque[ClaimedJob] = deque()  # claimed, not started
+        self.outcomes: deque[Outcome] = deque()  # noted, not sent
+        self.idle = 0
+        self.claim_again_at = 0.0
+        self.stopping = False
+        self.hurry = False
+        self.closed = False  # the queue was closed under the worker
+        self._cond = threading.Condition()
+        rows = list(board.rows) if board is not None else []
+        self._runners: list[Runner] = []
+        self._rows: list[Row | None] = [*rows[: settings.concurrency]] or [None] * settings.concurrency
+        self.coroutines = Coroutines(self, rows[settings.concurrency :])
+        self.link = Link(self)
+        self.watch = Watch(self)
+
+    def start(self) -> None:
+        """Start the threads and begin to claim."""
+        for number in range(self.settings.concurrency):
+            self._add_runner(number)
+        self.watch.start()
+        self.link.open()
+
+    def _add_runner(self, number: int) -> None:
+        runner = Runner(self, Slot(self.queue, self._rows[number]), f"queuack-runner-{number + 1}")
+        with self._cond:
+            self._runners.append(runner)
+        runner.thread.start()
+
+    @property
+    def threads(self) -> list[threading.Thread]:
+        """The runners' threads."""
+        return [runner.thread for runner in self._runners]
+
+    def next_job(self) -> ClaimedJob | None:
+        """Wait for a job; None when the runner should end. Called by a runner with nothing to do."""
+        with self._cond:
+            self.idle += 1
+        self.link.flush()
+        with self._cond:
+            try:
+                while not self.stopping:
+                    try:
+                        return self.jobs.popleft()
+                    except IndexError:
+                        self._cond.wait()
+            finally:
+                self.idle -= 1
+        return None
+
+    def deliver(self, jobs: list[ClaimedJob]) -> None:
+        """Take claimed jobs and wake idle runners for them."""
+        self.jobs.extend(jobs)
+        if self.idle and jobs:
+            with self._cond:
+                self._cond.notify(len(jobs))
+
+    def wake(self) -> None:
+        """Let the watch look at once."""
+        self.watch.wake()
+
+    def slots(self) -> list[Slot]:
+        """Return what every runner and coroutine is doing."""
+        with self._cond:
+            found = [runner.slot for runner in self._runners]
+        return found + self.coroutines.slots()
+
+    def between_jobs(self) -> bool:
+        """Return whether a runner has taken a job and not begun it, or ended one and not asked for more."""
+        with self._cond:
+            resting = sum(runner.slot.job is not None for runner in self._runners) + self.idle
+            return resting < len(self._runners)
+
+    def busy(self) -> int:
+        """Return how many jobs run."""
+        return sum(slot.job is not None for slot in self.slots())
+
+    def hand_back(self) -> None:
+        """Return all jobs that have not started."""
+        while True:
+            try:
+                self.outcomes.append(outcomes.returned(self.jobs.popleft()))
+            except IndexError:
+                return
+
+    def give_up(self, slot: Slot, job: ClaimedJob) -> None:
+        """End a job that did not stop when interrupted; its thread is abandoned and replaced.
+
+        What it returns later is dropped; it can't be killed, only its process can.
+        """
+        with slot.lock:
+            kind = slot.interrupt
+            if slot.job is not job or kind is None or slot.abandoned:
+                return
+            slot.abandoned = True
+        self.outcomes.append(outcomes.of_interrupt(job, kind, monotonic() - slot.began_at))
+        self.events.emit("thread_abandoned", 30, task=job.task, reason=kind.reason)
+        with self._cond:
+            runner = next((r for r in self._runners if r.slot is slot), None)
+            if runner is not None:
+                self._runners.remove(runner)
+        if runner is None:
+            self.coroutines.forget(slot)
+        elif not self.stopping:
+            self._add_runner(0)
+        self.link.flush(from_runner=False)
+
+    def runner_ended(self, runner: Runner) -> None:
+        """Note that a runner's thread is at its end."""
+        with self._cond:
+            if runner in self._runners:
+                self._runners.remove(runner)
+            self._cond.notify_all()
+
+    def memory_error(self, error: BaseException) -> BaseException:
+        """Return the error of a job that ran out of memory, its message naming the limit there is."""
+        limit = self.settings.memory_limit
+        if limit is None:
+            return error
+        named = MemoryError(f"out of memory: the job needed more than the limit of {limit >> 20} MB")
+        return named.with_traceback(error.__traceback__)
+
+    def store_closed(self) -> None:
+        """Note that the queue was closed: nothing can be claimed or reported any more."""
+        self.closed = True
+        with self._cond:
+            self.stopping = True
+            self._cond.notify_all()
+
+    def check(self) -> None:
+        """Raise where the crew can't go on.
+
+        Raises:
+            StoreClosedError: the queue was closed under it.
+        """
+        if self.closed:
+            raise StoreClosedError(f"{self.queue.db_path} was closed while a worker ran on it")
+
+    def drain(self, timeout_s: float) -> bool:
+        """Stop: claim no more, hand back what has not started, let running jobs finish, then interrupt.
+
+        Jobs that outlast `timeout_s` and the grace period go back unspent. Returns whether all ended.
+        """
+        self.link.shut()
+        self.hand_back()
+        with self._cond:
+            self.stopping = True
+            self._cond.notify_all()
+        self.link.flush()
+        quiet = self._quiet(timeout_s)
+        if not quiet and not self.hurry:
+            self.interrupt_all(WorkerStoppingError)
+            quiet = self._quiet(self.settings.grace_s)
+        if not quiet:
+            self._return_running()
+        self._settle()
+        return quiet
+
+    def drain_now(self) -> None:
+        """Make a drain that is under way stop waiting for jobs."""
+        with self._cond:
+            self.hurry = True
+            self._cond.notify_all()
+
+    def interrupt_all(self, kind: type[JobInterruptError]) -> None:
+        """Interrupt every running job."""
+        now = monotonic()
+        for slot in self.slots():
+            job = slot.job
+            if job is not None:
+                slot.raise_inside(job, kind, now)
+
+    def coroutine_ended(self) -> None:
+        """Note that a coroutine job ended."""
+        if self.stopping:
+            with self._cond:
+                self._cond.notify_all()
+
+    def _quiet(self, timeout_s: float) -> bool:
+        def over() -> bool:
+            return self.hurry or self._all_ended()
+
+        with self._cond:
+            self._cond.wait_for(over, timeout_s)
+            return self._all_ended()
+
+    def _all_ended(self) -> bool:
+        return not self._runners and not self.coroutines.slots()
+
+    def _return_running(self) -> None:
+        for slot in self.slots():
+            with slot.lock:
+                job = slot.job
+                if job is None or slot.abandoned:
+                    continue
+                slot.abandoned = True
+                slot.interrupt = slot.interrupt or WorkerStoppingError
+            self.outcomes.append(outcomes.of_interrupt(job, slot.interrupt, monotonic() - slot.began_at))
+        with self._cond:
+            self._runners.clear()
+
+    def _settle(self) -> None:
+        """Send the last outcomes and wait until they are stored."""
+        self.watch.stop()
+        deadline = monotonic() + SETTLE_S
+        while not self.closed:
+            self.hand_back()
+            self.link.flush()
+            pending: list[Future[Any]] = self.link.unanswered()
+            left = deadline - monotonic()
+            if left <= 0 or not (pending or self.outcomes):
+                break
+            wait(pending, min(left, 1.0))
+        self.coroutines.stop()
