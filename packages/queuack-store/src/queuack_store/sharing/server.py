@@ -1,0 +1,409 @@
+"""The server: one thread that reads what clients ask and hands it to the engine.
+
+It decides when an owner leaves (law 16); `close` then does it in order: no new clients, the engine's
+last answers, the file closed, the lock freed, and only then the end of the connections.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from queuack_store.clock import monotonic
+from queuack_store.engine.inbox import Ask, CloseSession, Withdraw
+from queuack_store.errors import OwnerError, ProtocolError, QueuackError
+from queuack_store.sharing import frames, greeting, peers
+from queuack_store.sharing.connection import DEAD, GREETING, LEAVING, MAX_INFLIGHT, OPEN, Connection, Hail
+from queuack_store.sharing.forking import close_quietly, let_go_in_child
+from queuack_store.sharing.lobby import Lobby
+from queuack_store.sharing.ownership import Lock
+
+LINGER_S = 3.0  # how long an owner stays when its clients vanished without a word
+FIRST_LINGER_S = 10.0  # and when none has come yet
+GREETING_S = 10.0  # how long a connection may take to say hello
+CHECK_S = 2.0  # how often, while awake anyway, the file at the path is compared with the one that is open
+LAST_WORDS_S = 2.0  # how long clients may take to read their last replies
+MAX_LAST_READS = 1_024  # of a process that has ended: more than a socket's buffer holds
+_READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+
+
+class Engine(Protocol):
+    """What the server needs of an engine."""
+
+    def submit(self, ask: Ask) -> None:
+        """Take an ask, from any thread."""
+        ...
+
+    def stop(self) -> None:
+        """Answer what there is, apply it, close the file; does nothing the second time."""
+        ...
+
+    @property
+    def ended(self) -> threading.Event:
+        """Set when it has ended, in order or not."""
+        ...
+
+
+class Server:
+    """Serves one engine to the processes of this machine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        lock: Lock,
+        *,
+        stays: bool,
+        note: Callable[[str], None],
+        linger_s: float = LINGER_S,
+        greeting_s: float = GREETING_S,
+    ) -> None:
+        self.engine, self.lock, self.place = engine, lock, lock.place
+        self.note = note
+        self.leaving = False
+        self.wants_to_leave = threading.Event()
+        """Set when `close` should be called."""
+        self.identity = self.place.identity()
+        self.decoder = frames.client_decoder()
+        self.connections: set[Connection] = set()
+        self.selector = selectors.DefaultSelector()
+        self._stays, self._linger_s = stays, linger_s
+        self._sessions: dict[bytes, Connection] = {}
+        self._errors = 0
+        self._checked_at = monotonic()
+        self._leave_at = None if stays else self._checked_at + max(FIRST_LINGER_S, linger_s)
+        self._finished = False
+        self._soon: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._lobby = Lobby(self, greeting_s)
+        self._wake_out, self._wake_in = os.pipe()
+        for descriptor in (self._wake_out, self._wake_in):
+            os.set_blocking(descriptor, False)
+        self.selector.register(self._wake_out, _READ, None)
+        self._thread = threading.Thread(target=self._run, name="queuack-server", daemon=True)
+        lock.announce(self._lobby.address)
+        let_go_in_child(self)
+        self._thread.start()
+
+    # -- from any thread ---------------------------------------------------------------------------
+
+    @property
+    def address(self) -> str:
+        """The socket's path."""
+        return self._lobby.address
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether errors are no answers any more: the clients ask the next owner."""
+        return self.leaving or self.engine.ended.is_set()
+
+    def soon(self, function: Callable[..., None], *args: Any) -> None:
+        """Have the server's thread call a function."""
+        self._soon.append((function, args))
+        try:
+            os.write(self._wake_in, b".")
+        except OSError:  # full: it wakes anyway; closed: nothing is left to do
+            pass
+
+    def leave(self, why: str) -> None:
+        """Take no more clients and requests, and ask for `close`; safe in a signal handler."""
+        self.soon(self._leave, why)
+
+    def close(self) -> None:
+        """Leave in order and free the lock; the second call does nothing."""
+        if self._thread.is_alive():
+            self.leave("closed")
+            self.wants_to_leave.wait()
+        self.engine.stop()
+        self.soon(self._finish)
+        self._thread.join()
+        self.lock.release()
+        for connection in list(self.connections):
+            connection.close()  # who closed last waits for this: the file is free now
+        self.connections.clear()
+        for descriptor in (self._wake_in, self._wake_out):
+            close_quietly(descriptor)
+        self._wake_in = self._wake_out = -1
+
+    def forked(self) -> None:
+        """Let go of every descriptor in a forked child, so that the parent's clients can see it end."""
+        self._finished = True
+        # Not through the selector: its epoll is the parent's too.
+        held = [self._wake_in, self._wake_out, self._lobby.detach()]
+        for connection in list(self.connections):
+            held.append(connection.sock.detach())
+            if connection.pidfd is not None:
+                held.append(connection.pidfd)
+        for descriptor in held:
+            close_quietly(descriptor)
+        self.selector.close()
+
+    # -- the server's thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while not self._finished:
+                self._wait(self._patience())
+                self._look_at_the_clock()
+        except Exception as error:  # a fault here would leave every client waiting
+            self.note(f"the server failed: {type(error).__name__}: {error}")
+            self._leave("the server failed")
+            self._lobby.shut()
+        self.selector.close()
+
+    def _wait(self, patience: float | None) -> None:
+        for key, mask in self.selector.select(patience):
+            if key.data is not None:
+                key.data(mask)
+        try:
+            os.read(self._wake_out, 65_536)
+        except BlockingIOError:
+            pass
+        while self._soon:
+            function, args = self._soon.popleft()
+            function(*args)
+
+    def _patience(self) -> float | None:
+        times = [at for at in (self._leave_at, *self._lobby.deadlines()) if at is not None]
+        return max(0.0, min(times) - monotonic()) if times else None
+
+    def _look_at_the_clock(self) -> None:
+        now = monotonic()
+        if self._finished or self.leaving:
+            return
+        self._lobby.look_at_the_clock(now)
+        if self._leave_at is not None and self._leave_at <= now:
+            self._leave("no clients are left")
+        elif self.engine.ended.is_set():
+            self._leave("the engine ended")
+            for connection in list(self.connections):
+                self.drop(connection, "")
+        elif now - self._checked_at >= CHECK_S and self.is_in_place():
+            self._lobby.check_address()
+
+    def is_in_place(self) -> bool:
+        """Return whether file and lock at the path are still this owner's; leave where they are not."""
+        self._checked_at = monotonic()
+        if self.identity is not None and self.place.identity() != self.identity:
+            self._leave(f"{self.place.path} was deleted or replaced")
+        elif not self.lock.is_in_place():
+            self._leave(f"{self.place.lock} was deleted or replaced")
+        return not self.leaving
+
+    # -- coming ------------------------------------------------------------------------------------
+
+    def welcome(self, connection: Connection) -> None:
+        """Take a connection in that has still to say hello."""
+        self.connections.add(connection)
+        self._leave_at = None
+        self.watch(connection)
+        try:
+            connection.pidfd = peers.watch(connection.pid)
+        except ProcessLookupError:
+            self._bereave(connection)
+            return
+        if connection.pidfd is not None:
+            self.selector.register(connection.pidfd, _READ, lambda _mask: self._bereave(connection))
+
+    def join(self, connection: Connection) -> None:
+        """Note whose connection this is now; an older one of the same session has ended unnoticed."""
+        assert connection.session is not None
+        older = self._sessions.get(connection.session)
+        if older is not None:
+            self.drop(older, "came back on another connection")
+        self._sessions[connection.session] = connection
+
+    def greet(self, connection: Connection, value: Any) -> None:
+        """Answer a hello with what the engine said to it."""
+        if isinstance(value, QueuackError):
+            connection.fail(value)
+            self.drop(connection, "was not let in")
+        else:
+            connection.send(frames.encode(frames.Welcome(frames.PROTOCOL, os.getpid(), list(value or ()))))
+
+    def submit(self, connection: Connection, request: Any, tag: Any) -> None:
+        """Hand a request of the session itself to the engine."""
+        assert connection.session is not None
+        self.engine.submit(Ask(connection.session, request, connection, tag=tag))
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def watch(self, connection: Connection) -> None:
+        """Watch for what a connection needs now: to be read, to be written, both or neither."""
+        if connection.state == DEAD:
+            return
+        mask = 0 if connection.is_held_back or self.leaving else _READ
+        mask |= _WRITE if connection.has_unsent else 0
+        if mask == connection.mask:
+            return
+        if not connection.mask:
+            self.selector.register(connection.sock, mask, lambda ready: self._handle(connection, ready))
+        elif not mask:
+            self.selector.unregister(connection.sock)
+        else:
+            self.selector.modify(connection.sock, mask, self.selector.get_key(connection.sock).data)
+        connection.mask = mask
+
+    def _handle(self, connection: Connection, mask: int) -> None:
+        try:
+            if mask & _WRITE:
+                connection.send_rest()
+            if mask & _READ and not self.leaving:
+                self._read(connection)
+            self.watch(connection)
+        except greeting.LeavingError:
+            connection.send(frames.encode(frames.Closing()))
+            self.drop(connection, "")
+        except QueuackError as error:
+            connection.fail(error)
+            self.drop(connection, error.message)
+        except OSError as error:
+            self.drop(connection, "" if error.errno == errno.ECONNRESET else str(error))
+
+    def _read(self, connection: Connection) -> bool:
+        """Read once; what came in one read goes to the engine together. False where there was nothing."""
+        if connection.state == DEAD:
+            return False
+        try:
+            data = connection.sock.recv(frames.READ_BYTES)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.drop(connection, "")
+            return False
+        asks: list[Ask] = []
+        try:
+            for body in connection.assembler.feed(data):
+                if connection.state == GREETING:
+                    self._lobby.hello(connection, body)
+                else:
+                    self._take(connection, body, asks)
+        finally:
+            for ask in asks:  # also those before a message that made no sense
+                self.engine.submit(ask)
+        return True
+
+    def _take(self, connection: Connection, body: bytes, asks: list[Ask]) -> None:
+        message = greeting.read_message(self.decoder, body)
+        session = connection.session
+        assert session is not None
+        if connection.state == LEAVING:
+            raise ProtocolError("a message came after bye")
+        if type(message) is frames.AskMessage:
+            if connection.is_full:
+                error = OwnerError("too many requests are open on this handle: wait", limit=MAX_INFLIGHT)
+                connection.send(b"".join(frames.reply(message.seq, error)))
+                return
+            connection.take_in(message.seq, len(body))
+            asks.append(Ask(session, message.request, connection, message.seq, message.low, message.seq))
+        elif type(message) is frames.WithdrawMessage:
+            connection.forget(message.seq)
+            asks.append(Ask(session, Withdraw(message.seq), connection))
+        elif type(message) is frames.Ping:
+            connection.send(frames.encode(frames.Pong()))
+        elif type(message) is frames.Bye:
+            connection.state = LEAVING
+            asks.append(Ask(session, CloseSession(session, orderly=True), connection, tag=Hail.CLOSE))
+        else:
+            raise ProtocolError("a second hello came on one connection")
+
+    # -- going -------------------------------------------------------------------------------------
+
+    def _bereave(self, connection: Connection) -> None:
+        """The process has ended though its socket may live on in a child: read what it sent, then drop it."""
+        self._watch_no_process(connection)
+        try:
+            for _ in range(MAX_LAST_READS):
+                if not self._read(connection):
+                    break
+        except (QueuackError, OSError, greeting.LeavingError):
+            pass
+        self.drop(connection, "")
+
+    def part(self, connection: Connection) -> None:
+        """The engine has closed a session in order: say goodbye, and leave where it was the last."""
+        session, connection.session = connection.session, None
+        if session is not None and self._sessions.get(session) is connection:
+            del self._sessions[session]
+        if connection.state == DEAD:
+            return
+        last = self.connections == {connection} and not self._stays
+        connection.send(frames.encode(frames.Gone(last or self.leaving)))
+        if last:
+            self._leave("the last client closed")
+        elif not self.leaving:
+            self.drop(connection, "")
+
+    def drop(self, connection: Connection, why: str) -> None:
+        """End a connection, and with it its session."""
+        if connection.state == DEAD or (self.leaving and connection.state == LEAVING):
+            return
+        if why:
+            self._note_error(connection, why)
+        if connection.mask:
+            self.selector.unregister(connection.sock)
+        self._watch_no_process(connection)
+        connection.close()
+        self.connections.discard(connection)
+        self._lobby.forget(connection)
+        session = connection.session
+        if session is not None:
+            if self._sessions.get(session) is connection:
+                del self._sessions[session]
+            if not self.is_ending:
+                self.submit(connection, CloseSession(session), tag=Hail.DROP)
+        if not self.connections and not self._stays and not self.leaving:
+            self._leave_at = monotonic() + self._linger_s
+
+    def _watch_no_process(self, connection: Connection) -> None:
+        if connection.pidfd is not None:
+            self.selector.unregister(connection.pidfd)
+            os.close(connection.pidfd)
+            connection.pidfd = None
+
+    def _note_error(self, connection: Connection, why: str) -> None:
+        self._errors += 1
+        if self._errors <= 100 or self._errors % 1_000 == 0:  # a broken client must not fill the disk
+            self.note(f"process {connection.pid} {why} (error {self._errors})")
+
+    def _leave(self, why: str) -> None:
+        if self.leaving:
+            return
+        self.note(f"leaving: {why}")
+        self.leaving = True
+        self._leave_at = None
+        self._lobby.take_down_the_sign()
+        for connection in list(self.connections):
+            self.watch(connection)
+        self.wants_to_leave.set()
+
+    def _finish(self) -> None:
+        """Give slow readers a moment for their last replies, answer who still knocks, and end the thread."""
+        deadline = monotonic() + LAST_WORDS_S
+        while any(c.has_unsent for c in self.connections) and monotonic() < deadline:
+            self._wait(0.1)
+        for connection in list(self.connections):
+            if connection.state in (GREETING, OPEN):
+                connection.send(frames.encode(frames.Closing()))
+        self._lobby.shut()
+        self._finished = True
+
+
+def serve(
+    engine: Engine, lock: Lock, *, stays: bool = True, note: Callable[[str], None] | None = None
+) -> Server:
+    """Serve an engine on the socket of the file whose lock is held; `Server.close` stops and frees both.
+
+    Args:
+        engine: a started engine.
+        lock: from `ownership.take` or `adopt`.
+        stays: False for an owner process, which leaves when its clients have gone.
+        note: called with a line for the log.
+
+    Raises:
+        FileInUseError, StorageError: the socket can't be bound.
+    """
+    return Server(engine, lock, stays=stays, note=note or (lambda _line: None))
