@@ -9,7 +9,10 @@ from pathlib import Path
 import duckdb
 
 from queuack_store.errors import (
+    DamagedFileError,
     FileInUseError,
+    NewerSchemaError,
+    NotADatabaseError,
     ReadOnlyStoreError,
     RecordRefusedError,
     StorageError,
@@ -63,6 +66,27 @@ def explain_opening(error: BaseException, path: Path) -> StorageError | None:
             f"{path} is open in {by}: close it there, then try again",
             path=str(path), pid=int(holder["pid"]) if holder else None,
         )  # fmt: skip
+    if (
+        "not a valid DuckDB database file" in text
+        or "Is a directory" in text
+        or "in block at location 0" in text
+    ):
+        return NotADatabaseError(
+            f"{path} is not a DuckDB database: give the queue a path of its own; nothing was changed",
+            path=str(path),
+        )
+    if "newer version of DuckDB" in text:
+        return NewerSchemaError(
+            f"{path} was written by a newer DuckDB than {duckdb.__version__}: upgrade duckdb", path=str(path)
+        )
+    if "WAL does not match" in text or "checkpoint iteration does not match" in text:
+        return DamagedFileError(
+            f"{path}.wal belongs to another database or another state of this one: put back the log that "
+            "belongs to it, or move it away; nothing was changed",
+            path=str(path), log=f"{path}.wal",
+        )  # fmt: skip
+    if "No such file or directory" in text:
+        return StorageError(f"the folder of {path} does not exist: make it first", path=str(path))
     if "Permission denied" in text or "Read-only file system" in text:
         return ReadOnlyStoreError(
             f"{path} or its folder can't be written: give this user write access to both", path=str(path)

@@ -57,11 +57,12 @@ def _run(cursor: Any, path: Path | None, read: ReadSql) -> Table:
     columns = [column[0] for column in cursor.description]
     types = [str(column[1]) for column in cursor.description]
     if not read.as_file or path is None:
-        if any(_ZONED.search(kind) for kind in types):
+        zoned = [place for place, kind in enumerate(types) if _ZONED.search(kind)]
+        if zoned:
             cursor.execute(_recast(read.query, columns, types, _ZONED, "TIMESTAMP"), read.params)
         rows = cursor.fetchmany(MAX_ROWS + 1) if path else cursor.fetchall()
         if path is None or len(rows) <= MAX_ROWS:
-            packed = pack_rows(rows)
+            packed = pack_rows(rows, zoned)
             if path is None or len(msgspec.msgpack.encode(packed)) <= MAX_BYTES:
                 return Table(columns, types, packed)
     cursor.abort()

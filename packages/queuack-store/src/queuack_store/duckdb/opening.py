@@ -11,26 +11,27 @@ import duckdb
 from queuack_store.duckdb.connection import connect, lock_down
 from queuack_store.duckdb.failures import explain_opening
 from queuack_store.duckdb.migrate import bring_up_to_date
+from queuack_store.duckdb.queries import sql
+from queuack_store.duckdb.repair import connect_repaired, refuse_orphan_log, set_aside_aborted
+from queuack_store.errors import DamagedFileError, ReadOnlyStoreError
 
 
 def open_writer(path: Path | None) -> Any:
-    """Open (or make) the database and return the connection that writes to it."""
+    """Open (or make, repair, migrate) the database and return the connection that writes to it."""
     if path is None:
         connection = connect(None)
         bring_up_to_date(connection, ":memory:")
         lock_down(connection, [])
         return connection
-    if not path.exists():
+    if not path.exists() or set_aside_aborted(path):
+        refuse_orphan_log(path)
         create(path)
-    try:
-        connection = connect(path)
-    except duckdb.Error as error:
-        known = explain_opening(error, path)
-        if known is None:
-            raise
-        raise known from error
+    connection, mended = connect_repaired(path)
     try:
         bring_up_to_date(connection, str(path))
+        if mended:
+            _check(connection, path)
+            connection.execute("CHECKPOINT")  # writes the mended block anew
         lock_down(connection, [files_folder(path)])
     except BaseException:
         connection.close()
@@ -46,17 +47,49 @@ def files_folder(path: Path) -> Path:
 def create(path: Path) -> None:
     """Make a database with its schema: whole and durable under its name, or not there at all (A8)."""
     draft = path.with_name(f".{path.name}.new-{os.getpid()}")
-    for stale in (draft, Path(f"{draft}.wal")):
-        stale.unlink(missing_ok=True)
+    try:
+        _make(draft)
+        os.rename(draft, path)
+        sync_folder(path.parent)
+    except duckdb.Error as error:
+        known = explain_opening(error, path)
+        if known is None:
+            raise
+        raise known from error
+    except PermissionError as error:
+        raise ReadOnlyStoreError(
+            f"{path.parent} can't be written: give this user write access, or choose another path",
+            path=str(path),
+        ) from error
+    finally:
+        _remove(draft)
+
+
+def _make(draft: Path) -> None:
+    _remove(draft)
     connection = connect(draft)
     try:
-        bring_up_to_date(connection, str(path))
+        bring_up_to_date(connection, str(draft))
     finally:
         connection.close()
     with open(draft, "rb+") as file:
         os.fsync(file.fileno())
-    os.rename(draft, path)
-    sync_folder(path.parent)
+
+
+def _remove(draft: Path) -> None:
+    for left in (draft, Path(f"{draft}.wal")):
+        left.unlink(missing_ok=True)
+
+
+def _check(connection: Any, path: Path) -> None:
+    broken = connection.execute(sql("check_invariants")).fetchall()
+    if broken:
+        named = ", ".join(f"{rule} ({count} do not hold)" for rule, count in broken)
+        raise DamagedFileError(
+            f"{path} was repaired so far that it opens, but its rows contradict each other: {named}. "
+            "Restore a backup; the original is kept beside it",
+            path=str(path), broken=[rule for rule, _ in broken],
+        )  # fmt: skip
 
 
 def sync_folder(folder: Path) -> None:

@@ -16,7 +16,11 @@ _ROOM = "queuack_store.duckdb"
 def sql(name: str) -> str:
     """Return the statement in `queries/<name>.sql`."""
     text = files(_ROOM).joinpath("queries", f"{name}.sql").read_text("utf-8")
-    return re.sub(r"\{(_\w+)\}", lambda shared: sql(shared[1]).strip(), text)
+    return re.sub(r"\{(_\w+)\}", lambda shared: _without_comment(sql(shared[1])), text)
+
+
+def _without_comment(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("--"))
 
 
 @cache

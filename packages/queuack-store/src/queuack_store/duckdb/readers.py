@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from queuack_store.duckdb.arrow import Source, ids
+from queuack_store.duckdb.arrow import Source, ids, integers
 from queuack_store.duckdb.queries import sql
 from queuack_store.duckdb.rows import (
     ATTEMPT_FIELDS,
@@ -40,23 +40,26 @@ class Reader:
         self._wanted = Source()
         self._wanted.fill(id=ids([bytes(16)]))
         cursor.register("wanted", self._wanted)
+        self._wanted_seqs = Source()
+        self._wanted_seqs.fill(seq=integers([0]))
+        cursor.register("wanted_seqs", self._wanted_seqs)
 
     def jobs(self, read: ReadJobs) -> list[StoredJob]:
         """Return the jobs with these ids, in no order."""
-        return self._whole(self._rows_of("read_jobs", read.ids)) if read.ids else []
+        return self._whole(self._rows_of("find_ids", read.ids)) if read.ids else []
 
     def ready(self, read: ReadReady) -> list[StoredJob]:
         """Return the best pending jobs of a queue or run after a key."""
         negative, seq = read.after or (-_HIGHEST_PRIORITY, -1)
         params = {"queue": read.queue, "priority": -negative, "seq": seq, "limit": read.limit}
         if read.run_id is None:
-            return self._whole(self._rows("read_ready", params))
-        return self._whole(self._rows("read_ready_run", {**params, "run_id": read.run_id}))
+            return self._whole(self._rows("find_ready", params))
+        return self._whole(self._rows("find_ready_run", {**params, "run_id": read.run_id}))
 
     def delayed(self, read: ReadDelayed) -> list[StoredJob]:
         """Return the delayed jobs that are due soonest after a key."""
         due, seq = read.after or (_FOREVER_AGO, -1)
-        return self._whole(self._rows("read_delayed", {"due": due, "seq": seq, "limit": read.limit}))
+        return self._whole(self._rows("find_delayed", {"due": due, "seq": seq, "limit": read.limit}))
 
     def results(self, read: ReadResults) -> list[Row]:
         """Return (id, result, error, traceback) of those that have a result or an attempt."""
@@ -105,7 +108,7 @@ class Reader:
             next_claim=next_claim,
             counts=self._rows("counts"),
             paused=_firsts(self._rows("paused")),
-            claimed=self._whole(self._rows("read_claimed")),
+            claimed=self._whole(self._rows("find_claimed")),
             sessions=[SessionInfo(*row) for row in self._rows("open_sessions")],
             answers=self._rows("answers"),
             runs=runs,
@@ -120,10 +123,20 @@ class Reader:
         self._wanted.fill(id=ids(wanted))
         return self._rows(name, params)
 
-    def _whole(self, rows: list[Row]) -> list[StoredJob]:
-        jobs = stored_jobs(rows)
-        if not jobs or not self._rows("has_edges"):
-            return jobs
+    def _whole(self, found: list[Row]) -> list[StoredJob]:
+        """Return the jobs with these seqs, in their order, with payload, parents and children."""
+        if not found:
+            return []
+        seqs = [row[0] for row in found]
+        self._wanted_seqs.fill(seq=integers(seqs))
+        payloads: dict[int, bytes] = dict(self._rows("payloads_by_seq"))
+        by_seq = stored_jobs(self._rows("rows_by_seq"), payloads)
+        jobs = [by_seq[seq] for seq in seqs]
+        if self._rows("has_edges"):
+            self._add_edges(jobs)
+        return jobs
+
+    def _add_edges(self, jobs: list[StoredJob]) -> None:
         by_id = {job.spec.id: job for job in jobs}
         for parent, child in self._rows_of("children_of", list(by_id)):
             by_id[parent].children.append(child)
@@ -133,7 +146,6 @@ class Reader:
         for child, its in parents.items():
             job = by_id[child]
             job.spec = with_parents(job.spec, tuple(its))
-        return jobs
 
 
 def _plain(rows: list[Row]) -> list[Row]:

@@ -1,4 +1,4 @@
-"""DuckDB's rows as the store's types. The order of the fields is that of `_stored_job.sql` and its like."""
+"""DuckDB's rows as the store's types. The order of the fields is that of their queries."""
 
 from __future__ import annotations
 
@@ -20,29 +20,41 @@ RUN_FIELDS = (
 )  # fmt: skip
 
 
-def stored_jobs(rows: Iterable[Row]) -> list[StoredJob]:
-    """Build whole jobs, still without parents and children."""
-    made = []
+def stored_jobs(rows: Iterable[Row], payloads: dict[int, bytes]) -> dict[int, StoredJob]:
+    """Build whole jobs by seq, still without parents and children."""
+    made = {}
     for row in rows:
         (
-            id_, task, payload, queue, priority, max_attempts, timeout_s, mode, node_name, run_id,
-            delay_s, factor, jitter, cap_s, tags, seq, status, created_at, execute_after, attempts, claim,
-            claimed_by, session, claimed_at, started_at, completed_at, waiting_on, error, skip_reason,
-            suspect, expires_at,
+            id_, task, queue, priority, max_attempts, timeout_s, seq, status, created_at, attempts, claim,
+            options, dag, past,
         ) = row  # fmt: skip
-        retry = DEFAULT_RETRY if delay_s is None else RetryPolicy(delay_s, factor, jitter, cap_s)
-        expires_s = None if expires_at is None else expires_at - created_at
+        expires_at, expires_s, retry, tags = _options(options, created_at) if options else _NO_OPTIONS
+        mode, node_name, run_id, waiting_on = dag or _NO_DAG
+        (
+            execute_after, claimed_by, session, claimed_at, started_at, completed_at, error, skip_reason,
+            suspect,
+        ) = past or _NO_PAST  # fmt: skip
         spec = NewJob(
-            id_, task, payload, queue, priority, max_attempts, timeout_s, 0.0, (), mode, node_name, run_id,
-            retry, expires_s, tuple(tags) if tags else (),
+            id_, task, payloads[seq], queue, priority, max_attempts, timeout_s, 0.0, (), mode, node_name,
+            run_id, retry, expires_s, tags,
         )  # fmt: skip
-        made.append(
-            StoredJob(
-                spec, seq, status, priority, created_at, execute_after, attempts, claim, claimed_by, session,
-                claimed_at, started_at, completed_at, waiting_on, error, skip_reason, suspect, expires_at, [],
-            )
+        made[seq] = StoredJob(
+            spec, seq, status, priority, created_at, execute_after, attempts, claim, claimed_by, session,
+            claimed_at, started_at, completed_at, waiting_on, error, skip_reason, suspect, expires_at, [],
         )  # fmt: skip
     return made
+
+
+_NO_OPTIONS: tuple[float | None, float | None, RetryPolicy, tuple[str, ...]] = (None, None, DEFAULT_RETRY, ())
+_NO_DAG = ("all", None, None, 0)
+_NO_PAST = (None, None, None, None, None, None, None, None, False)
+
+
+def _options(row: Row, created_at: float) -> tuple[float | None, float | None, RetryPolicy, tuple[str, ...]]:
+    delay_s, factor, jitter, cap_s, expires_at, tags = row
+    retry = DEFAULT_RETRY if delay_s is None else RetryPolicy(delay_s, factor, jitter, cap_s)
+    expires_s = None if expires_at is None else expires_at - created_at
+    return expires_at, expires_s, retry, tuple(tags or ())
 
 
 def with_parents(spec: NewJob, parents: tuple[bytes, ...]) -> NewJob:
@@ -55,13 +67,12 @@ def with_parents(spec: NewJob, parents: tuple[bytes, ...]) -> NewJob:
 
 def job_views(rows: Iterable[Row]) -> list[JobView]:
     """Build views of jobs."""
-    return [
-        JobView(
-            *row[:22],
-            *(tuple(row[22] or ()), DEFAULT_RETRY if row[23] is None else RetryPolicy(*row[23:27])),
-        )
-        for row in rows
-    ]
+    made = []
+    for row in rows:
+        retry = DEFAULT_RETRY if row[23] is None else RetryPolicy(*row[23:27])
+        fields: list[Any] = [*row[:22], tuple(row[22] or ()), retry]
+        made.append(JobView(*fields))
+    return made
 
 
 def run_spec(row: Row) -> NewRun:

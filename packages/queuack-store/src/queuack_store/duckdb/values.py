@@ -7,8 +7,8 @@ says which type it was. Neither side needs DuckDB to unpack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -23,14 +23,34 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
 
 
-def pack_rows(rows: Iterable[tuple[Any, ...]]) -> list[list[Any]]:
-    """Return the rows with every value in a form that msgpack carries."""
+def pack_rows(rows: Iterable[tuple[Any, ...]], zoned: Sequence[int] = ()) -> list[list[Any]]:
+    """Return the rows with every value in a form that msgpack carries.
+
+    The times in the columns `zoned` are in UTC, and get that zone.
+    """
+    if zoned:
+        rows = [_in_utc(row, zoned) for row in rows]
     return [[value if type(value) in _PLAIN else _pack(value) for value in row] for row in rows]
 
 
 def unpack_rows(rows: Iterable[Iterable[Any]]) -> list[tuple[Any, ...]]:
     """Return the rows that `pack_rows` took."""
     return [tuple([value if type(value) in _PLAIN else _unpack(value) for value in row]) for row in rows]
+
+
+def _in_utc(row: tuple[Any, ...], zoned: Sequence[int]) -> tuple[Any, ...]:
+    return tuple([_zone(value) if place in zoned else value for place, value in enumerate(row)])
+
+
+def _zone(value: Any) -> Any:
+    match value:
+        case datetime():
+            return value.replace(tzinfo=UTC)
+        case list():
+            return [_zone(item) for item in value]
+        case dict():
+            return {key: _zone(item) for key, item in value.items()}
+    return value
 
 
 def _pack(value: Any) -> Any:
