@@ -1,0 +1,75 @@
+"""Files of bytes, plain or compressed as a whole, cut at line ends where that is asked."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+from queuack_stream.errors import CorruptFileError
+
+BUFFER = 1 << 18  # a system call per quarter megabyte costs nothing measurable
+GZIP_LEVEL = 6
+
+
+def open_to_write(path: Path, codec: str | None, *, append: bool) -> IO[bytes]:
+    """A file to write bytes to; appending to a compressed file adds a member (gzip) or frame (zstd)."""
+    mode = "ab" if append else "wb"
+    if codec is None:
+        return open(path, mode, BUFFER)
+    if codec == "gzip":
+        return cast("IO[bytes]", gzip.open(path, mode, GZIP_LEVEL))
+    import pyarrow as pa
+
+    sink = pa.OSFile(str(path), mode=mode)
+    return cast("IO[bytes]", pa.CompressedOutputStream(sink, codec))
+
+
+def open_to_read(path: Path, codec: str | None, buffer: int = BUFFER) -> IO[bytes]:
+    """A file to read bytes from, which can also `peek`."""
+    if codec is None:
+        return open(path, "rb", buffer)
+    if codec == "gzip":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    import pyarrow as pa
+
+    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), codec), buffer)
+
+
+def read_bytes(source: IO[bytes], size: int, path: Path, place: str) -> bytes:
+    """The next `size` bytes, fewer at the end. Raises CorruptFileError where a compressed file breaks off."""
+    try:
+        return source.read(size)
+    except (EOFError, OSError, zlib.error, ValueError) as error:
+        raise CorruptFileError(str(path), place, f"the compressed data breaks off ({error})") from error
+
+
+def whole_lines(source: IO[bytes], path: Path, size: int) -> Iterator[bytes]:
+    """The file in blocks of about `size` bytes, each ending at a line's end (the last one perhaps not)."""
+    offset = 0
+    pieces: list[
+        bytes
+    ] = []  # of a line longer than a block: joined once, so a line of gigabytes is not quadratic
+    while block := read_bytes(source, size, path, f"byte {offset}"):
+        offset += len(block)
+        end = block.rfind(b"\n") + 1
+        if not end:
+            pieces.append(block)
+            continue
+        pieces.append(block[:end])
+        yield b"".join(pieces) if len(pieces) > 1 else pieces[0]
+        pieces = [block[end:]] if end < len(block) else []
+    if rest := b"".join(pieces):
+        yield rest
+
+
+def ends_midline(path: Path) -> bool:
+    """Whether an uncompressed file has a last line without an end, which appending has to complete."""
+    with open(path, "rb") as file:
+        if file.seek(0, 2) == 0:
+            return False
+        file.seek(-1, 2)
+        return file.read(1) != b"\n"

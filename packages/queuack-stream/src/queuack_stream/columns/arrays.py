@@ -1,0 +1,125 @@
+"""Values → one Arrow array of a given type, converted where the type is wider than they are."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as is_
+
+from queuack_stream.columns.kinds import NONE, Unfit, plain
+
+# What Arrow takes for a type without changing it. Datetimes are not here: Arrow would drop a zone silently.
+_DIRECT: dict[pa.DataType, frozenset[type]] = {
+    pa.int64(): frozenset({int, NONE}),
+    pa.float64(): frozenset({float, NONE}),
+    pa.string(): frozenset({str, NONE}),
+    pa.bool_(): frozenset({bool, NONE}),
+    pa.binary(): frozenset({bytes, NONE}),
+    pa.date32(): frozenset({dt.date, NONE}),
+    pa.null(): frozenset({NONE}),
+}
+_NOTHING: frozenset[type] = frozenset()
+
+FAILURES = (pa.ArrowException, OverflowError, ValueError, TypeError, decimal.DecimalException)
+
+
+def direct_kinds(target: pa.DataType) -> frozenset[type]:
+    """The Python types whose values an array of this type holds as they are."""
+    return _DIRECT.get(target, _NOTHING)
+
+
+def to_array(values: list[Any], target: pa.DataType) -> pa.Array:
+    """An array of the type; `target` must hold all the values (see the lattice).
+
+    Raises:
+        Unfit: with the first value that can't be converted.
+    """
+    change = _converter(target)
+    try:
+        return pa.array([None if value is None else change(value) for value in values], target)
+    except FAILURES:
+        for value in values:
+            _check(value, target, change)
+        raise
+
+
+def recast(array: pa.Array, target: pa.DataType) -> pa.Array:
+    """The same values in a wider type, by the same rules as `to_array`."""
+    if array.type.equals(target):
+        return array
+    if is_.is_null(array.type):
+        return pa.nulls(len(array), target)
+    return to_array(array.to_pylist(), target)
+
+
+def text(value: Any) -> str:
+    """A scalar as the text it becomes in a column that turned into strings."""
+    value = plain(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    return str(value)
+
+
+def _check(value: Any, target: pa.DataType, change: Callable[[Any], Any]) -> None:
+    try:
+        pa.array([None if value is None else change(value)], target)
+    except FAILURES as error:
+        raise Unfit(value, f"it doesn't fit {target} ({error})") from error
+
+
+def _converter(target: pa.DataType) -> Callable[[Any], Any]:
+    if is_.is_list(target):
+        inner = _converter(target.value_type)
+        return lambda value: [None if item is None else inner(item) for item in plain(value)]
+    if is_.is_struct(target):
+        return _struct_converter(target)
+    for matches, convert in _CONVERTERS:
+        if matches(target):
+            return convert
+    return plain
+
+
+def _struct_converter(target: pa.DataType) -> Callable[[Any], Any]:
+    fields = [(field.name, _converter(field.type)) for field in target]
+
+    def convert(value: Any) -> dict[str, Any]:
+        found = plain(value)
+        return {name: None if (item := found.get(name)) is None else change(item) for name, change in fields}
+
+    return convert
+
+
+def _stamp(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return value
+    return dt.datetime.combine(value, dt.time())
+
+
+def _decimal(value: Any) -> Decimal:
+    found = plain(value)
+    return found if isinstance(found, Decimal) else Decimal(int(found))
+
+
+def _nothing(value: Any) -> None:
+    if plain(value):
+        raise ValueError("the column's type is not known yet")
+
+
+_CONVERTERS: list[tuple[Callable[[pa.DataType], bool], Callable[[Any], Any]]] = [
+    (is_.is_null, _nothing),
+    (is_.is_string, text),
+    (is_.is_int64, lambda value: int(plain(value))),
+    (is_.is_float64, lambda value: float(plain(value))),
+    (is_.is_decimal, _decimal),
+    (is_.is_timestamp, _stamp),
+    (is_.is_binary, lambda value: bytes(plain(value))),
+]

@@ -1,0 +1,134 @@
+"""Arrow IPC files (Feather 2): columns as they lie in memory; a file that breaks off is read up to there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from queuack_stream.asking import Ask
+from queuack_stream.columns.filtering import narrowed
+from queuack_stream.columns.scatter import to_rows
+from queuack_stream.columns.segments import SegmentedEncoder, TableSink
+from queuack_stream.columns.sizing import resized, sliced
+from queuack_stream.errors import CorruptFileError, SchemaError
+from queuack_stream.registry import Format, ReadOptions, WriteOptions
+
+_ROWS = 4096
+_MAGIC = b"ARROW1\0\0"
+_FAILURES = (pa.ArrowException, OSError, ValueError)
+
+
+def _encoder(path: Path, options: WriteOptions) -> SegmentedEncoder:
+    def open_sink(at: Path, sample: pa.Table) -> TableSink:
+        settings = pa.ipc.IpcWriteOptions(compression=options.compression)
+        writer: TableSink = pa.ipc.new_file(pa.OSFile(str(at), "wb"), sample.schema, options=settings)
+        return _Sink(writer)
+
+    return SegmentedEncoder(
+        path,
+        options.schema,
+        open_sink,
+        _read_tables,
+        group_rows=options.row_group_rows,
+        max_bytes=options.max_buffer,
+    )
+
+
+class _Sink:
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+        self.close = writer.close
+
+    def write_table(self, table: pa.Table) -> None:
+        self._writer.write_table(table.combine_chunks())
+
+
+def _read_tables(path: Path) -> Iterator[pa.Table]:
+    with pa.OSFile(str(path)) as source, pa.ipc.open_file(source) as file:
+        for at in range(file.num_record_batches):
+            yield pa.Table.from_batches([file.get_batch(at)])
+
+
+class ArrowDecoder:
+    """Reads record batches in their order, only the columns asked for; also streams (without a footer)."""
+
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        if options.schema is not None:
+            raise SchemaError(f"{path}: Arrow files carry their types; leave out schema=")
+        self._path = path
+
+    def schema(self) -> pa.Schema:
+        """The schema at the file's head."""
+        with self._open() as stream:
+            schema: pa.Schema = stream.schema
+            return schema
+
+    def length(self) -> int | None:
+        """The sum of the batches' lengths, where the file has a footer."""
+        try:
+            with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
+                return sum(len(file.get_batch(at)) for at in range(file.num_record_batches))
+        except FileNotFoundError:
+            raise
+        except _FAILURES:
+            return None
+
+    def blocks(self, ask: Ask) -> Iterator[list[Any]]:
+        """The rows asked for; a file that breaks off raises CorruptFileError after its whole batches."""
+        for batch in sliced(self._read(ask), _ROWS):
+            yield to_rows(batch)
+
+    def batches(self, ask: Ask, rows: int) -> Iterator[pa.RecordBatch]:
+        """The rows asked for, as record batches."""
+        return resized(self._read(ask), rows)
+
+    def _read(self, ask: Ask) -> Iterator[pa.RecordBatch]:
+        done = 0
+        with self._open() as stream:
+            ask.check(stream.schema.names)
+            while True:
+                try:
+                    batch = stream.read_next_batch()
+                except StopIteration:
+                    break
+                except _FAILURES as error:
+                    raise self._broken(done, error) from error
+                done += batch.num_rows
+                yield narrowed(batch, ask)
+        if not self._has_end():
+            raise self._broken(done, "the footer is missing")
+
+    def _open(self) -> Any:
+        source = pa.OSFile(str(self._path))
+        try:
+            if source.read(len(_MAGIC)) != _MAGIC:
+                source.seek(0)
+            return pa.ipc.open_stream(source)
+        except _FAILURES as error:
+            source.close()
+            why = f"it is not an Arrow file ({error})"
+            raise CorruptFileError(str(self._path), "the head", why) from error
+
+    def _has_end(self) -> bool:
+        """Whether a file (not a stream, which has no footer) ends as it must."""
+        with open(self._path, "rb") as file:
+            if file.read(6) != _MAGIC[:6]:
+                return True
+            file.seek(-6, 2)
+            return file.read() == _MAGIC[:6]
+
+    def _broken(self, done: int, why: object) -> CorruptFileError:
+        return CorruptFileError(str(self._path), f"after row {done - 1}", f"the file breaks off ({why})")
+
+
+FORMAT = Format(
+    name="arrow",
+    suffixes=(".arrow", ".feather", ".ipc"),
+    encoder=_encoder,
+    decoder=ArrowDecoder,
+    codecs=("zstd", "lz4"),
+    whole_file_codec=False,
+)
