@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
+import msgspec
 from queuack_store.clock import monotonic
 from queuack_store.errors import StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
@@ -23,10 +24,24 @@ from queuack_worker.watch import Watch
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
 
-    from queuack_worker.board import Board, Row
+    from queuack_worker.board import Row
     from queuack_worker.settings import Settings
 
 SETTLE_S = 10.0  # how long a stopping worker waits for its last outcomes to be stored
+
+
+class Overseer(Protocol):
+    """What a child process knows of its supervisor."""
+
+    rows: list[Row]
+
+    def beat(self, holding: bool) -> None:
+        """Show that this process's own threads run, and whether it holds claims."""
+        ...
+
+    def die(self, reason: str) -> NoReturn:
+        """End this process at once: a job in it can't be stopped otherwise."""
+        ...
 
 
 class Crew:
@@ -35,16 +50,20 @@ class Crew:
     Args:
         queue: an open DuckQueue; claims belong to it.
         settings: what to claim and how many runners to keep.
-        board: where a supervisor reads what runs, in a child process; it then kills what won't stop.
+        overseer: in a child process, its supervisor's side: what won't stop takes the process with it.
         events: who wants to hear.
     """
 
     def __init__(
-        self, queue: DuckQueue, settings: Settings, board: Board | None = None, events: Events | None = None
+        self,
+        queue: DuckQueue,
+        settings: Settings,
+        overseer: Overseer | None = None,
+        events: Events | None = None,
     ) -> None:
         self.queue = queue
         self.settings = settings
-        self.board = board
+        self.overseer = overseer
         self.events = events or Events()
         self.serialization: str = queue.serialization
         self.allowed: tuple[str, ...] | None = queue.allowed_modules
@@ -56,7 +75,7 @@ class Crew:
         self.hurry = False
         self.closed = False  # the queue was closed under the worker
         self._cond = threading.Condition()
-        rows = list(board.rows) if board is not None else []
+        rows = [] if overseer is None else list(overseer.rows)
         self._runners: list[Runner] = []
         self._rows: list[Row | None] = [*rows[: settings.concurrency]] or [None] * settings.concurrency
         self.coroutines = Coroutines(self, rows[settings.concurrency :])
@@ -142,6 +161,8 @@ class Crew:
             if slot.job is not job or kind is None or slot.abandoned:
                 return
             slot.abandoned = True
+        if self.overseer is not None:
+            self._die_with(slot, job, kind, self.overseer)
         self.outcomes.append(outcomes.of_interrupt(job, kind, monotonic() - slot.began_at))
         self.events.emit("thread_abandoned", 30, task=job.task, reason=kind.reason)
         with self._cond:
@@ -153,6 +174,18 @@ class Crew:
         elif not self.stopping:
             self._add_runner(0)
         self.link.flush(from_runner=False)
+
+    def _die_with(
+        self, slot: Slot, job: ClaimedJob, kind: type[JobInterruptError], overseer: Overseer
+    ) -> NoReturn:
+        """Report the job that won't stop, hand back all others unspent, and end this process."""
+        self.link.shut()
+        ended = outcomes.of_interrupt(job, kind, monotonic() - slot.began_at)
+        text = f"{ended.error}; it did not stop within {self.settings.grace_s:g} s: its process was killed"
+        self.outcomes.append(msgspec.structs.replace(ended, error=ended.error and text))
+        self._return_running()
+        self._store_outcomes()
+        overseer.die(f"{job.task}: {kind.reason}")
 
     def runner_ended(self, runner: Runner) -> None:
         """Note that a runner's thread is at its end."""
@@ -251,6 +284,10 @@ class Crew:
     def _settle(self) -> None:
         """Send the last outcomes and wait until they are stored."""
         self.watch.stop()
+        self._store_outcomes()
+        self.coroutines.stop()
+
+    def _store_outcomes(self) -> None:
         deadline = monotonic() + SETTLE_S
         while not self.closed:
             self.hand_back()
@@ -260,4 +297,3 @@ class Crew:
             if left <= 0 or not (pending or self.outcomes):
                 break
             wait(pending, min(left, 1.0))
-        self.coroutines.stop()

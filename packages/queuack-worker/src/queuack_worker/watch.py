@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 TELL_S = 0.002  # a job that runs so long is reported as started; shorter ones only by their outcome
 PREFETCH_S = 0.005  # then it is worth asking for the next job: idle workers had their pick before
 OVERRUN_S = 0.05  # law 5: what waits behind a job of this length goes back
+CANCEL_PAUSE_S = 0.5
 MEMORY_CHECK_S = 1.0
 NEVER = float("inf")
 
@@ -121,8 +122,6 @@ class Watch:
 
     def _stop_where_due(self, slot: Slot, job: ClaimedJob, now: float) -> float:
         if slot.interrupt is not None:
-            if self._crew.board is not None:
-                return NEVER  # the supervisor kills what won't stop
             if now < slot.interrupted_at + self._settings.grace_s:
                 return slot.interrupted_at + self._settings.grace_s
             self._crew.give_up(slot, job)
@@ -179,15 +178,20 @@ class Watch:
         """Keep one heartbeat waiting for cancels while something runs; beat the board too."""
         crew = self._crew
         holding = bool(busy or crew.jobs)
-        if crew.board is not None:
-            crew.board.beat(holding)
+        if crew.overseer is not None:
+            crew.overseer.beat(holding)
         if not holding:
             self._cancelled.clear()
             return NEVER
         period_s = self._settings.heartbeat_s
         waiting = self._heartbeat is not None and not self._heartbeat.done()
-        if now >= self._beat_at + period_s or (not waiting and busy and youngest >= TELL_S):
+        # The engine repeats a cancel until the job has ended: asking at once would go round in circles.
+        pause_s = CANCEL_PAUSE_S if self._cancelled else 0.0
+        ready = not waiting and busy and youngest >= TELL_S
+        if now >= self._beat_at + period_s or (ready and now >= self._beat_at + pause_s):
             self._send_heartbeat(now)
+        elif ready:
+            return self._beat_at + pause_s
         return self._beat_at + period_s
 
     def _send_heartbeat(self, now: float) -> None:

@@ -122,10 +122,13 @@ class Worker:
         signals.raise_second()
 
     def _run_children(self, signals: StopSignals) -> None:
+        import os
+        import sys
+
         from queuack_worker.supervisor import Supervisor
 
-        supervisor = Supervisor(self.queue, self._settings, self.processes, events=self.events)
-        signals.on_first(supervisor.drain)
+        path = [os.path.abspath(entry) for entry in sys.path]
+        supervisor = Supervisor(self.queue, self._settings, self.processes, path, self.events)
         signals.on_second(supervisor.stop_now)
         supervisor.run(self._stop)
         self._stop.clear()

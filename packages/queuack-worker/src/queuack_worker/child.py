@@ -1,0 +1,201 @@
+"""A child of the pool: the process that runs jobs. `python -P -m queuack_worker.child SOCKET BOARD`.
+
+Started by exec, so it never imports its parent's `__main__`; a session of its own, so that a Ctrl-C in
+the terminal is for the supervisor alone. It ends when its supervisor says so or is gone.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from queuack_store.clock import monotonic
+
+from queuack_worker.board import Board, Row
+from queuack_worker.control import Channel, Message, Setup
+from queuack_worker.events import Event, Events, log
+from queuack_worker.lines import light_logging
+from queuack_worker.usage import limit_memory
+
+if TYPE_CHECKING:
+    from queuack_worker.crew import Crew
+
+FAILED, DRAINED, CONDEMNED = 1, 0, 70  # exit codes; 70: a job could not be stopped
+WATCHDOG_S = 5.0  # how often the watchdog is put off
+OOM_SCORE = "500"  # a child should be killed before the owner or the supervisor
+
+
+class Oversight:
+    """The child's side of its supervision: the board, and a watchdog for the case that nobody is left.
+
+    A job that holds the interpreter silences all threads of its process. The supervisor sees that; where
+    the supervisor is gone too, the watchdog (a thread in C) ends the process and says where it hung.
+    """
+
+    def __init__(self, board: Board, channel: Channel, patience_s: float) -> None:
+        self.rows: list[Row] = board.rows
+        self._board = board
+        self._channel = channel
+        self._patience_s = patience_s
+        self._armed_at: float | None = None
+
+    def beat(self, holding: bool) -> None:
+        """Show a sign of life; see `Overseer`."""
+        self._board.beat(holding)
+        if not self._patience_s:
+            return
+        now = monotonic()
+        if holding and (self._armed_at is None or now >= self._armed_at + WATCHDOG_S):
+            self._armed_at = now
+            faulthandler.dump_traceback_later(self._patience_s, exit=True)
+        elif not holding and self._armed_at is not None:
+            self._armed_at = None
+            faulthandler.cancel_dump_traceback_later()
+
+    def die(self, reason: str) -> NoReturn:
+        """End this process; what it held has been reported."""
+        self._channel.send("dying", name=reason)
+        _exit(CONDEMNED)
+
+
+class Child:
+    """One child: its crew, and the thread that listens to the supervisor."""
+
+    def __init__(self, channel: Channel, board_fd: int) -> None:
+        self._channel = channel
+        self._board_fd = board_fd
+        self._crew: Crew | None = None
+        self._draining = False
+        self._lock = threading.RLock()  # a signal may ask again in the very thread that asks
+
+    def run(self) -> NoReturn:
+        """Serve until told to stop; never returns."""
+        for message in self._wait_for_setup():
+            if message.do == "setup" and message.setup is not None:
+                self._begin(message.setup)
+            else:
+                self._obey(message)
+        while (messages := self._channel.read()) is not None:
+            for message in messages:
+                self._obey(message)
+        log.warning("the supervisor is gone: draining")
+        self.drain()
+        threading.Event().wait()  # the draining thread ends the process
+        raise AssertionError
+
+    def drain(self, timeout_s: float | None = None) -> None:
+        """Begin to drain in a thread of its own, then end the process."""
+        with self._lock:
+            if self._draining:
+                return
+            self._draining = True
+        threading.Thread(target=self._drain, args=(timeout_s,), name="queuack-drain").start()
+
+    def _wait_for_setup(self) -> list[Message]:
+        messages = self._channel.read()
+        while messages == []:
+            messages = self._channel.read()
+        if messages is None:
+            _exit(DRAINED)
+        return messages
+
+    def _begin(self, setup: Setup) -> None:
+        light_logging(setup.log_level, {"child": setup.number, "pid": os.getpid()})
+        for entry in reversed(setup.path):
+            if entry not in sys.path:
+                sys.path.insert(0, entry)
+        s = setup.settings
+        board = Board(self._board_fd, s.concurrency + s.async_concurrency)
+        events = Events()
+        events.subscribe(self._forward)
+        from queuack_store.queue import DuckQueue
+
+        from queuack_worker.crew import Crew
+
+        queue = DuckQueue(
+            setup.db_path,
+            default_queue=setup.default_queue,
+            serialization=setup.serialization,
+            allowed_modules=setup.allowed_modules,
+        )
+        oversight = Oversight(board, self._channel, setup.patience_s)
+        self._crew = Crew(queue, s, oversight, events)
+        self._crew.start()
+        if s.memory_limit is not None:
+            limit_memory(s.memory_limit * s.concurrency)  # after the threads have got their stacks
+        self._channel.send("ready")
+
+    def _forward(self, event: Event) -> None:
+        self._channel.send("event", name=event.name, level=event.level, facts=event.facts)
+
+    def _obey(self, message: Message) -> None:
+        crew = self._crew
+        assert crew is not None
+        if message.do == "drain":
+            self.drain(message.timeout_s)
+        elif message.do == "now":
+            crew.drain_now()
+            self.drain(0.0)
+        elif message.do == "pause":
+            crew.link.shut()
+            crew.hand_back()
+            crew.wake()
+        elif message.do == "resume" and not self._draining:
+            crew.link.open()
+
+    def _drain(self, timeout_s: float | None) -> None:
+        crew = self._crew
+        if crew is not None:
+            try:
+                crew.drain(crew.settings.shutdown_timeout_s if timeout_s is None else timeout_s)
+                crew.queue.close()
+            except Exception:
+                log.exception("the drain failed")
+                _exit(FAILED)
+        _exit(DRAINED)
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process whatever its threads do: a job that hangs must not keep it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # a job closed it
+    os._exit(code)
+
+
+def _prefer_us_to_die() -> None:
+    try:
+        with open("/proc/self/oom_score_adj", "w") as score:
+            score.write(OOM_SCORE)
+    except OSError:
+        pass  # no Linux, or not allowed
+
+
+def main() -> NoReturn:
+    """Run as a child; the supervisor says everything else over the socket."""
+    end = socket.socket(fileno=int(sys.argv[1]))
+    board_fd = int(sys.argv[2])
+    os.set_inheritable(end.fileno(), False)
+    os.set_inheritable(board_fd, False)
+    sys.argv = sys.argv[:1]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    child = Child(Channel(end), board_fd)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: child.drain())
+    _prefer_us_to_die()
+    try:
+        child.run()
+    except BaseException as error:
+        log.critical("the child failed: %s: %s", type(error).__name__, error, exc_info=error)
+        child._channel.send("failed", name=f"{type(error).__name__}: {error}")
+        _exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""One child of the pool as its supervisor sees it: starting it, its board, its death."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from typing import TYPE_CHECKING
+
+from queuack_store.clock import monotonic
+
+from queuack_worker.board import HEAD_BYTES, ROW_BYTES, Board, Running
+from queuack_worker.control import Setup, channel_pair
+from queuack_worker.deaths import Death, collect, oom_kills
+
+if TYPE_CHECKING:
+    from queuack_worker.settings import Settings
+
+BACKSTOP_S = 2.0  # a child stops a job that won't by itself; its supervisor only where it can't
+
+
+class Offspring:
+    """A running child process.
+
+    Attributes:
+        number: its place in the pool, from 1. ready: it claims jobs. leaving: it was told to end.
+    """
+
+    def __init__(self, number: int, setup: Setup) -> None:
+        self.number = number
+        self.ready = False
+        self.leaving = False
+        self.started_at = monotonic()
+        self.reason: str | None = None  # why we killed it
+        self._settings: Settings = setup.settings
+        self._oom_before = oom_kills()
+        rows = setup.settings.concurrency + setup.settings.async_concurrency
+        board_fd = _shared_memory(HEAD_BYTES + rows * ROW_BYTES)
+        self.channel, theirs = channel_pair()
+        try:
+            self.board = Board(board_fd, rows)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-m", "queuack_worker.child", str(theirs.fileno()), str(board_fd)],
+                pass_fds=(theirs.fileno(), board_fd),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            theirs.close()
+            os.close(board_fd)
+        self.pid = self._process.pid
+        self.channel.send("setup", setup=setup)
+        self.pidfd = _pidfd(self.pid)
+
+    def poll(self) -> Death | None:
+        """Return how it died, or None while it lives."""
+        death = collect(self.pid, self._oom_before, self.reason)
+        if death is not None:
+            # Popen must not wait for a pid that may be somebody else's by then.
+            self._process.returncode = -(death.signal or 0) or death.code or 0
+        return death
+
+    def drain(self, timeout_s: float) -> None:
+        """Ask it to drain and end."""
+        self.leaving = True
+        self.channel.send("drain", timeout_s=timeout_s)
+
+    def stop_now(self) -> None:
+        """Ask it to hand back everything and end."""
+        self.leaving = True
+        self.channel.send("now")
+
+    def kill(self, reason: str) -> None:
+        """Kill it and what it started, for a reason that its verdict will give."""
+        self.reason = self.reason or reason
+        _kill_group(self.pid, signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop it where it is, so that what is said about it stays true."""
+        _kill_group(self.pid, signal.SIGSTOP)
+
+    def overdue(self) -> tuple[Running | None, str] | None:
+        """Return the job that keeps it from obeying, and why that is certain; None where all is well."""
+        now, s = monotonic(), self._settings
+        silent_s = self.board.silent_s()
+        for row in self.board.running():
+            if row.interrupted_at and now > row.interrupted_at + s.grace_s + BACKSTOP_S:
+                return row, f"a job did not stop within {s.grace_s:g} s of being told to"
+            if row.timeout_s and now > row.began_at + row.timeout_s + s.grace_s + BACKSTOP_S:
+                return row, (
+                    f"JobTimeoutError: a job ran longer than its timeout of {row.timeout_s:g} s and could "
+                    "not be interrupted"
+                )
+        if silent_s > s.claim_timeout_s + BACKSTOP_S:
+            return None, f"it gave no sign of life for {silent_s:.0f} s, so its claims are lost"
+        return None
+
+    def close(self) -> None:
+        """Let go of what belongs to a dead child."""
+        self.channel.close()
+        self.board.close()
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+            self.pidfd = None
+
+
+def _shared_memory(size: int) -> int:
+    """Return the descriptor of memory that a child can map too; it has no name and leaves nothing behind."""
+    if hasattr(os, "memfd_create"):
+        fd = os.memfd_create("queuack-board", os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as scratch:
+            fd = os.dup(scratch.fileno())
+    os.ftruncate(fd, size)
+    return fd
+
+
+def _pidfd(pid: int) -> int | None:
+    if not hasattr(os, "pidfd_open"):
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None  # an old kernel or a sandbox: its end is noticed by looking
+
+
+def _kill_group(pid: int, number: int) -> None:
+    # It leads a group of its own; a child that has not got that far yet is alone in it.
+    for send in (os.killpg, os.kill):
+        try:
+            send(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+        return

@@ -1,0 +1,305 @@
+"""The supervisor of a pool of processes: starts children, watches them, replaces them, runs no job itself."""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from queuack_store.clock import monotonic
+
+from queuack_worker.control import Message, Setup
+from queuack_worker.errors import WorkerStartError
+from queuack_worker.events import Events
+from queuack_worker.offspring import Offspring
+from queuack_worker.verdicts import report
+
+if TYPE_CHECKING:
+    from queuack_store.queue import DuckQueue
+
+    from queuack_worker.deaths import Death
+    from queuack_worker.resources import Limits
+    from queuack_worker.settings import Settings
+
+QUICK_S = 5.0  # a child that dies sooner without having been ready did not start
+MAX_FAILED_STARTS = 5  # in a row; then the pool gives up
+BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
+LOOK_S = 0.5  # how often boards and resources are looked at while there is something to see
+LEAVE_S = 5.0  # more than a drain needs after its own time-outs; then a child is killed
+
+
+class Supervisor:
+    """Keeps `processes` children running until it is told to drain.
+
+    Args:
+        queue: an open DuckQueue; children open their own handles on its file.
+        settings: what each child does.
+        path: what children put in front of sys.path.
+        limits: resource limits past which nobody claims.
+    """
+
+    def __init__(
+        self,
+        queue: DuckQueue,
+        settings: Settings,
+        processes: int,
+        path: list[str],
+        events: Events | None = None,
+        limits: Limits | None = None,
+        log_level: int = logging.INFO,
+    ) -> None:
+        self.events = events or Events()
+        self._queue = queue
+        self._settings = settings
+        self._count = processes
+        self._path = path
+        self._limits = limits
+        self._log_level = log_level
+        self._children: dict[int, Offspring] = {}  # by pid
+        self._due: list[tuple[float, int]] = []  # when to start which number
+        self._failed_starts = 0
+        self._quick_deaths: dict[int, int] = {}
+        self._paused: str | None = None
+        self._state = "running"
+        self._asked: str | None = None
+        self._leave_by = 0.0
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_read.setblocking(False)
+
+    @property
+    def pids(self) -> list[int]:
+        """The children's process ids."""
+        return list(self._children)
+
+    def drain(self) -> None:
+        """Ask for an orderly end; from any thread."""
+        self._ask("drain")
+
+    def stop_now(self) -> None:
+        """Ask for an end at once: running jobs go back unspent; from any thread."""
+        self._ask("now")
+
+    def run(self, stop: threading.Event | None = None) -> None:
+        """Keep the children running until `drain` or `stop_now`; returns when all have ended.
+
+        Raises:
+            WorkerStartError: children don't start.
+        """
+        if stop is not None:
+            threading.Thread(target=self._relay, args=(stop,), name="queuack-stop", daemon=True).start()
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._due = [(0.0, number) for number in range(1, self._count + 1)]
+        try:
+            while self._children or (self._due and self._state == "running"):
+                self._start_due()
+                for key, _mask in self._selector.select(self._sleep_s()):
+                    self._ready(key)
+                self._reap()
+                self._look()
+        finally:
+            self._kill_rest()
+            self._selector.close()
+            self._wake_read.close()
+            self._wake_write.close()
+        if self._state == "failed":
+            raise WorkerStartError(
+                f"{MAX_FAILED_STARTS} children in a row ended before they were ready; the lines above say "
+                "why",
+                failed_starts=self._failed_starts,
+            )
+
+    def _relay(self, stop: threading.Event) -> None:
+        stop.wait()
+        self.drain()
+
+    def _ask(self, what: str) -> None:
+        self._asked = what if self._asked != "now" else "now"
+        try:
+            self._wake_write.send(b".")
+        except OSError:
+            pass  # it has ended
+
+    def _start_due(self) -> None:
+        if self._state != "running":
+            self._due.clear()
+            return
+        now = monotonic()
+        for at, number in [due for due in self._due if due[0] <= now]:
+            self._due.remove((at, number))
+            self._start(number)
+
+    def _start(self, number: int) -> None:
+        setup = Setup(
+            self._queue.db_path,
+            self._queue.default_queue,
+            self._queue.serialization,
+            list(self._queue.allowed_modules) if self._queue.allowed_modules is not None else None,
+            self._child_settings(number),
+            number,
+            self._path,
+            self._log_level,
+        )
+        child = Offspring(number, setup)
+        self._children[child.pid] = child
+        self._selector.register(child.channel, selectors.EVENT_READ, child)
+        if child.pidfd is not None:
+            self._selector.register(child.pidfd, selectors.EVENT_READ, child)
+        if self._paused is not None:
+            child.channel.send("pause")
+        self.events.emit("child_started", child=number, pid=child.pid)
+
+    def _child_settings(self, number: int) -> Settings:
+        from dataclasses import replace
+
+        return replace(self._settings, worker_id=f"{self._settings.worker_id}-{number}")
+
+    def _sleep_s(self) -> float | None:
+        now = monotonic()
+        sleeps = [at - now for at, _number in self._due]
+        if self._children and (
+            self._limits is not None
+            or self._state != "running"
+            or any(child.pidfd is None or child.board.running() for child in self._children.values())
+        ):
+            sleeps.append(LOOK_S)
+        elif self._children:
+            sleeps.append(2 * LOOK_S)
+        return max(0.0, min(sleeps)) if sleeps else None
+
+    def _ready(self, key: selectors.SelectorKey) -> None:
+        child: Offspring | None = key.data
+        if child is None:
+            try:
+                self._wake_read.recv(4_096)
+            except BlockingIOError:
+                pass
+            self._obey()
+        elif key.fileobj is child.channel:
+            messages = child.channel.read()
+            if messages is None:
+                self._selector.unregister(child.channel)
+            for message in messages or []:
+                self._hear(child, message)
+
+    def _obey(self) -> None:
+        asked = self._asked
+        timeout_s = self._settings.shutdown_timeout_s
+        if asked == "drain" and self._state == "running":
+            self._state = "draining"
+            self._leave_by = monotonic() + timeout_s + self._settings.grace_s + LEAVE_S
+            self.events.emit("draining", timeout_seconds=timeout_s, children=len(self._children))
+            for child in self._children.values():
+                child.drain(timeout_s)
+        elif asked == "now" and self._state != "stopping":
+            self._state = "stopping"
+            self._leave_by = monotonic() + LEAVE_S
+            for child in self._children.values():
+                child.stop_now()
+
+    def _hear(self, child: Offspring, message: Message) -> None:
+        if message.do == "ready":
+            child.ready = True
+            self._failed_starts = 0
+            self.events.emit("child_ready", child=child.number, pid=child.pid)
+        elif message.do == "event" and message.name == "recycle":
+            self._recycle(child, message.facts)
+        elif message.do == "event":
+            self.events.emit(message.name, message.level, child=child.number, **message.facts)
+        elif message.do in ("dying", "failed"):
+            child.reason = child.reason or message.name
+
+    def _recycle(self, child: Offspring, facts: dict[str, Any]) -> None:
+        if child.leaving or self._state != "running":
+            return
+        self.events.emit("child_recycled", child=child.number, pid=child.pid, **facts)
+        child.drain(self._settings.shutdown_timeout_s)
+        # The next one is there before this one has ended: a recycled pool does not lose pace.
+        self._due.append((monotonic(), child.number))
+
+    def _reap(self) -> None:
+        for child in list(self._children.values()):
+            death = child.poll()
+            if death is None:
+                continue
+            running = child.board.running()
+            for fileobj in (child.channel, child.pidfd):
+                if fileobj is not None:
+                    try:
+                        self._selector.unregister(fileobj)
+                    except (KeyError, ValueError):
+                        pass
+            for message in child.channel.read() or []:
+                self._hear(child, message)
+            del self._children[child.pid]
+            self._mourn(child, death)
+            if not death.orderly and running:
+                report(self._queue.store, running, death.verdict(), death.peak_rss)
+            child.close()
+
+    def _mourn(self, child: Offspring, death: Death) -> None:
+        facts = {"child": child.number, "pid": child.pid}
+        if child.leaving and death.orderly:
+            self.events.emit("child_ended", **facts)
+            return
+        self.events.emit("child_died", logging.WARNING, **facts, verdict=death.verdict())
+        if child.leaving or self._state != "running":
+            return
+        lived_s = monotonic() - child.started_at
+        quick = self._quick_deaths.get(child.number, 0) + 1 if lived_s < QUICK_S else 0
+        self._quick_deaths[child.number] = quick
+        if not child.ready:
+            self._failed_starts += 1
+            if self._failed_starts >= MAX_FAILED_STARTS:
+                self._asked = "drain"
+                self._obey()
+                self._state = "failed"
+                return
+        # A job that kills its child at once is no reason to stay away long; one that can't start is.
+        wait_s = min(BACKOFF_S * 2 ** (quick - 1), MAX_BACKOFF_S) if quick and not child.ready else 0.0
+        self._due.append((monotonic() + wait_s, child.number))
+
+    def _look(self) -> None:
+        """Look at boards and resources; kill what can't obey."""
+        if self._state != "running" and monotonic() > self._leave_by:
+            for child in self._children.values():
+                child.kill("it did not end when told to")
+            return
+        for child in self._children.values():
+            if child.reason is None and (overdue := child.overdue()) is not None:
+                self._condemn(child, *overdue)
+        if self._limits is not None and self._state == "running":
+            self._mind_resources(self._limits)
+
+    def _condemn(self, child: Offspring, culprit: Any, why: str) -> None:
+        """Kill a child whose job can't be stopped; the job pays, the others in it go back unspent."""
+        child.freeze()
+        if culprit is not None:
+            others = [row for row in child.board.running() if row.claim != culprit.claim]
+            report(self._queue.store, [culprit], why, None, spared=others)
+        child.kill(why)
+
+    def _mind_resources(self, limits: Limits) -> None:
+        over = limits.exceeded()
+        if over == self._paused or (over and self._paused):
+            return
+        self._paused = over
+        if over:
+            self.events.emit("claims_paused", logging.WARNING, reason=over)
+        else:
+            self.events.emit("claims_resumed")
+        for child in self._children.values():
+            child.channel.send("pause" if over else "resume")
+
+    def _kill_rest(self) -> None:
+        for child in list(self._children.values()):
+            child.kill("the supervisor ended")
+            try:
+                os.waitpid(child.pid, 0)
+            except ChildProcessError:
+                pass
+            child.close()
+        self._children.clear()
