@@ -24,7 +24,7 @@ MAX_LABEL = 256  # characters of a worker's label
 MEMORY = ":memory:"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _MODES = frozenset(mode.value for mode in DependencyMode)
 
 
@@ -137,15 +137,13 @@ def label(value: object) -> str:
 
 
 def database_path(value: str | os.PathLike[str]) -> str:
-    """Return ":memory:" or an absolute path; a relative one is taken from the folder of this moment."""
+    """Return ":memory:" or an absolute path; a relative one is taken from the folder of this moment.
+
+    A URL stays as it is: opening.py knows which backends there are.
+    """
     path = os.fspath(value)
     if not isinstance(path, str) or not path or "\0" in path:
         raise InvalidRequestError(f"{value!r:.200} is no path of a database: give a file name or ':memory:'")
-    if path == MEMORY:
+    if path == MEMORY or _SCHEME.match(path):
         return path
-    if (scheme := _SCHEME.match(path)) is not None:
-        raise InvalidRequestError(
-            f"{scheme[1]}:// is no store that queuack has yet: give the path of a DuckDB file or ':memory:'",
-            scheme=scheme[1],
-        )
     return os.path.abspath(path)
