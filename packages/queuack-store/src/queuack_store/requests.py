@@ -83,7 +83,12 @@ class Finish(Request, frozen=True, tag="finish"):
 
 
 class Heartbeat(Request, frozen=True, tag="heartbeat"):
-    """Say that the session is alive. Reply: list of job ids of this session that were cancelled."""
+    """Say that the session is alive. Reply: ids of this session's claims that are to be cancelled.
+
+    With `wait_s` the reply waits so long for the first one; a later heartbeat ends the wait.
+    """
+
+    wait_s: float = 0.0
 
 
 class Wait(Request, frozen=True, tag="wait"):

@@ -39,10 +39,10 @@ class Reader:
         self.cursor = cursor
         self._wanted = Source()
         self._wanted.fill(id=ids([bytes(16)]))
-        cursor.register("wanted", self._wanted)
+        cursor.register("queuack_wanted", self._wanted)
         self._wanted_seqs = Source()
         self._wanted_seqs.fill(seq=integers([0]))
-        cursor.register("wanted_seqs", self._wanted_seqs)
+        cursor.register("queuack_wanted_seqs", self._wanted_seqs)
 
     def jobs(self, read: ReadJobs) -> list[StoredJob]:
         """Return the jobs with these ids, in no order."""
@@ -100,7 +100,8 @@ class Reader:
         for run_id, status, jobs in self._rows("unfinished_run_counts"):
             counts.setdefault(run_id, {})[status] = jobs
         runs = [
-            StoredRun(run_spec(row), row[6], counts.get(row[0], {})) for row in self._rows("unfinished_runs")
+            StoredRun(run_spec(row), row[6], counts.get(row[0], {}), row[7])
+            for row in self._rows("unfinished_runs")
         ]
         return Snapshot(
             cycle=cycle,
@@ -164,6 +165,13 @@ def _runs(rows: list[Row]) -> list[dict[str, Any]]:
     return [dict(zip(RUN_FIELDS, row, strict=True)) for row in rows]
 
 
+def _stored_runs(rows: list[Row]) -> list[StoredRun]:
+    return [
+        StoredRun(run_spec(row), row[6], dict(zip(row[10] or (), row[11] or (), strict=True)), row[7])
+        for row in rows
+    ]
+
+
 QUERIES: dict[str, Callable[[list[Row]], list[Any]]] = {
     "dead_letters": job_views,  # limit, queue (or None); the latest first
     "run_jobs": job_views,  # id; in order of submission
@@ -172,7 +180,8 @@ QUERIES: dict[str, Callable[[list[Row]], list[Any]]] = {
     "run_by_key": _runs,  # key; the latest
     "run_children": _runs,  # id
     "run_counts": _plain,  # id; (status, jobs)
-    "purge_candidates": _firsts,  # queue (or None), status, before, limit; ids
+    "stored_runs": _stored_runs,  # ids; these runs and all above and below them
+    "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue)
     "failed_ids": _firsts,  # queue (or None), limit; ids
     "skipped_descendants": _firsts,  # ids; ids, in order of seq
     "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready

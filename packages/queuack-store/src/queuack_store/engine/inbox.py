@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import msgspec
 
 from queuack_store.jobs import SessionInfo
-from queuack_store.requests import Request
 
 MAX_CYCLE_ASKS = 2_000  # one cycle takes at most so many: a bound on its record and on the others' wait
 
@@ -62,10 +61,10 @@ class Ask:
     __slots__ = ("low", "request", "seq", "session", "sink", "tag")
 
     def __init__(
-        self, session: bytes, request: Request | Any, sink: Sink, seq: int = 0, low: int = 0, tag: Any = None
+        self, session: bytes, request: Any, sink: Sink, seq: int = 0, low: int = 0, tag: Any = None
     ) -> None:
         self.session = session
-        self.request = request
+        self.request: Any = request
         self.sink = sink
         self.seq = seq
         self.low = low

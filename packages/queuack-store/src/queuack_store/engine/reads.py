@@ -67,11 +67,12 @@ Read = ReadJobs | ReadReady | ReadDelayed | ReadResults | ReadQuery | ReadSql
 
 
 class StoredRun(msgspec.Struct, frozen=True):
-    """One unfinished row of `dag_runs` with its jobs counted by status."""
+    """One row of `dag_runs` with its own jobs (not its sub-runs') counted by status."""
 
     spec: NewRun
     created_at: float
     counts: dict[str, int]
+    status: str = "running"
 
 
 class Snapshot(msgspec.Struct, frozen=True):

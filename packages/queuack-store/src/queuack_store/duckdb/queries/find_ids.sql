@@ -1,1 +1,1 @@
-SELECT seq FROM jobs WHERE id IN (SELECT id::UUID FROM wanted)
+SELECT seq FROM jobs WHERE id IN (SELECT id::UUID FROM queuack_wanted)

@@ -1,4 +1,4 @@
-SELECT j.id::BLOB FROM jobs j
+SELECT j.id::BLOB, j.queue FROM jobs j
 WHERE j.status = $status AND ($queue IS NULL OR j.queue = $queue)
     AND j.completed_at <= make_timestamp(($before * 1000000)::BIGINT)
     AND j.id NOT IN (

@@ -1,3 +1,3 @@
 SELECT job_id::BLOB, error, traceback FROM job_attempts
-WHERE job_id IN (SELECT id::UUID FROM wanted)
+WHERE job_id IN (SELECT id::UUID FROM queuack_wanted)
 ORDER BY claim

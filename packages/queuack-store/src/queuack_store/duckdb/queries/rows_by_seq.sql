@@ -13,4 +13,4 @@ SELECT
         epoch(j.execute_after), j.claimed_by, j.session, epoch(j.claimed_at), epoch(j.started_at),
         epoch(j.completed_at), j.error, j.skip_reason, j.suspect
     ) END
-FROM jobs j WHERE j.seq IN (SELECT seq FROM wanted_seqs)
+FROM jobs j WHERE j.seq IN (SELECT seq FROM queuack_wanted_seqs)

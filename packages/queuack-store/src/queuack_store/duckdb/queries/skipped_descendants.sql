@@ -1,7 +1,7 @@
 -- Only skipped jobs pass it on: beyond one that ran, nothing was skipped because of these.
 WITH RECURSIVE below AS (
     SELECT d.child_id AS id FROM job_dependencies d JOIN jobs c ON c.id = d.child_id
-    WHERE c.status = 'skipped' AND d.parent_id IN (SELECT id::UUID FROM wanted)
+    WHERE c.status = 'skipped' AND d.parent_id IN (SELECT id::UUID FROM queuack_wanted)
     UNION
     SELECT d.child_id FROM below b JOIN job_dependencies d ON d.parent_id = b.id JOIN jobs c ON c.id = d.child_id
     WHERE c.status = 'skipped'

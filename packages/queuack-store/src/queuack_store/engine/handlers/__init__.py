@@ -1,1 +1,35 @@
-"""One file per kind of request: what it changes and what it answers."""
+"""One file per kind of request: what it changes and what it answers. `ROUTES` is the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from queuack_store import requests
+from queuack_store.engine.handlers import administering, claiming, enqueueing, finishing, questions, sessions
+
+ROUTES: dict[type, Callable[..., Any]] = {
+    requests.Enqueue: enqueueing.enqueue,
+    requests.Claim: claiming.claim,
+    requests.Finish: finishing.finish,
+    requests.Heartbeat: sessions.heartbeat,
+    requests.Wait: questions.wait,
+    requests.GetJob: questions.get_job,
+    requests.GetResults: questions.get_results,
+    requests.GetParents: questions.get_parents,
+    requests.Stats: questions.stats,
+    requests.Queues: questions.list_queues,
+    requests.DeadLetters: questions.dead_letters,
+    requests.Attempts: questions.attempts,
+    requests.Purge: administering.purge,
+    requests.Retry: administering.retry,
+    requests.Cancel: administering.cancel,
+    requests.Pause: administering.pause,
+    requests.Reschedule: administering.reschedule,
+    requests.Why: questions.why,
+    requests.Sql: questions.sql,
+    requests.Run: questions.run,
+    requests.RunJobs: questions.run_jobs,
+    requests.RunChildren: questions.run_children,
+    requests.WaitRun: questions.wait_run,
+}

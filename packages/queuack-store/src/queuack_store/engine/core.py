@@ -1,0 +1,479 @@
+"""The core: (state, requests, now) → (record, replies, reads, when to wake). No I/O, no clock, no chance.
+
+`decide` runs one cycle on a draft. The caller makes the record durable and then says `accept`, or
+`rollback` where that failed; only then do the replies count.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from queuack_store import ids
+from queuack_store.engine.changes import Answer, Record
+from queuack_store.engine.draft import Draft
+from queuack_store.engine.entries import Job, Queue, Run, Session
+from queuack_store.engine.handlers import ROUTES
+from queuack_store.engine.handlers.claiming import Waiting, serve_waiting
+from queuack_store.engine.handlers.endings import result_of
+from queuack_store.engine.handlers.sessions import close_session, open_session, watch_sessions
+from queuack_store.engine.inbox import Ask, CloseSession, OpenSession, Withdraw
+from queuack_store.engine.reads import Read, ReadJobs, ReadQuery, Snapshot, StoredRun
+from queuack_store.engine.refill import Refiller
+from queuack_store.engine.state import Missing, State
+from queuack_store.engine.window import NOTHING
+from queuack_store.errors import OwnerLostError, QueuackError, UnknownJobError
+from queuack_store.jobs import SessionInfo
+from queuack_store.requests import (
+    REPLIES,
+    Cancel,
+    Enqueue,
+    Finish,
+    Pause,
+    Purge,
+    Reschedule,
+    Retry,
+)
+from queuack_store.states import DELAYED
+
+UNKNOWN_TASK_S = 1.0  # a task never seen is taken to be long
+MAX_TASKS = 10_000  # tasks whose run time is remembered
+KEPT = frozenset({Enqueue, Finish, Purge, Retry, Cancel, Pause, Reschedule})  # answers kept for a resend
+
+logger = logging.getLogger("queuack.engine")
+
+
+class Loaded(NamedTuple):
+    """The result of a read (or the error it ended with) on its way back to the core."""
+
+    token: int
+    value: Any
+
+
+class Applied(NamedTuple):
+    """DuckDB has everything up to this cycle."""
+
+    cycle: int
+
+
+class Decision(NamedTuple):
+    """What one cycle decided. `record` is None where nothing changed."""
+
+    record: Record | None
+    replies: list[tuple[Ask, Any]]
+    reads: list[tuple[int, Read]]
+    wake_at: float | None
+
+
+class Core:
+    """The engine's mind. One thread at a time."""
+
+    PARKED = object()  # a handler's word for "the reply comes later"
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.now = 0.0
+        self.frugal = False  # the disk is full: only what ends claims is decided
+        self.hungry: list[Waiting] = []
+        self.waiters: dict[bytes, list[Ask]] = {}
+        self.run_waiters: dict[bytes, list[Ask]] = {}
+        self.absent: set[bytes] = set()
+        self._absent_keys: set[str] = set()
+        self._run_keys: dict[str, bytes] = {}
+        self._tasks: dict[str, float] = {}
+        self._replies: list[tuple[Ask, Any]] = []
+        self._reads: list[tuple[int, Read]] = []
+        self._pending: dict[int, tuple[Callable[[Any], None], Ask | None]] = {}
+        self._pins: dict[int, int] = {}  # reads under way: the applied cycle when each was asked
+        self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
+        self._taken: list[tuple[int, tuple[Callable[[Any], None], Ask | None], int | None]] = []
+        self._visitors: list[Job] = []
+        self._token = 0
+        self._refiller = Refiller(self)
+
+    @property
+    def draft(self) -> Draft:
+        """The cycle under way."""
+        return self.state.draft
+
+    # -- the life of a cycle ---------------------------------------------------------------------
+
+    def load(self, snapshot: Snapshot, now: float, dead: Iterable[bytes] = ()) -> None:
+        """Take over the state of a file: counters, claims and sessions; jobs follow by refills."""
+        state, self.now = self.state, now
+        state.applied = snapshot.cycle
+        state.draft = Draft(snapshot.cycle + 1)
+        state.next_seq, state.next_claim = snapshot.next_seq, snapshot.next_claim
+        for name, status, count in snapshot.counts:
+            queue = state.queue(name)
+            queue.counts[status] = queue.counts.get(status, 0) + count
+            queue.window.frontier = NOTHING
+        state.delayed.frontier = NOTHING if any(s == DELAYED for _, s, _ in snapshot.counts) else None
+        for name in snapshot.paused:
+            state.queue(name).paused = True
+        self._load_runs(snapshot.runs)
+        gone = set(dead)
+        for info in snapshot.sessions:
+            session = state.sessions[info.id] = Session(info, now)
+            session.orphan = True
+            if info.id in gone:
+                session.heard_at = float("-inf")
+        for owner, seq, body in snapshot.answers:
+            if owner in state.sessions:
+                state.sessions[owner].answers[seq] = body
+        for row in snapshot.claimed:
+            job = state.adopt(row)
+            holder = state.sessions.get(job.session or b"")
+            if holder is None:
+                holder = self._stranger(job.session or b"")
+            job.session = holder.info.id
+            holder.claims[job.id] = job
+
+    def _stranger(self, session_id: bytes) -> Session:
+        """Stand in for a session that the file no longer knows: its claims are released at once."""
+        session = self.state.sessions[session_id] = Session(SessionInfo(session_id), self.now)
+        session.orphan, session.heard_at = True, float("-inf")
+        return session
+
+    def decide(self, items: Iterable[Any], now: float, frugal: bool = False) -> Decision:
+        """Run one cycle over asks and events.
+
+        An exception out of here is a fault in the engine: roll back and try the items one by one.
+        """
+        self.now, self.frugal = now, frugal
+        self._replies, self._reads, self._taken = [], [], []
+        for item in items:
+            if isinstance(item, Ask):
+                self._dispatch(item)
+            elif isinstance(item, Loaded):
+                self._loaded(item)
+            else:
+                self._applied(item.cycle)
+        wake = None if frugal else self._upkeep()
+        self._finish_cycle()
+        state = self.state
+        record = state.draft.record(now, state.next_seq, state.next_claim) if state.draft else None
+        return Decision(record, self._replies, self._reads, wake)
+
+    def accept(self) -> None:
+        """The record is durable (or there was none): the draft is the state now."""
+        state, draft = self.state, self.state.draft
+        if draft:
+            self._unapplied.append((draft.cycle, draft.changed(), draft.runs()))
+            state.draft = Draft(draft.cycle + 1)
+
+    def rollback(self, items: Iterable[Any]) -> list[Ask]:
+        """Forget the cycle. Returns waiting asks that it had answered: give them in again."""
+        given = {id(item) for item in items}
+        self.state.rollback()
+        for token, waiting, pin in self._taken:
+            self._pending[token] = waiting
+            if pin is not None:
+                self._pins[token] = pin
+        self.hungry = [w for w in self.hungry if id(w.ask) not in given]
+        for register in (self.waiters, self.run_waiters):
+            for key in list(register):
+                register[key] = [ask for ask in register[key] if id(ask) not in given]
+                if not register[key]:
+                    del register[key]
+        for token, _ in self._reads:
+            if token in self._pending and self._pending[token][1] is not None:
+                del self._pending[token]
+                self._pins.pop(token, None)
+        return [ask for ask, _ in self._replies if id(ask) not in given]
+
+    def give_up(self, item: Any) -> Ask | None:
+        """Forget an item that can't be decided; return the ask that has to be told, if there is one."""
+        if isinstance(item, Loaded):
+            self._pins.pop(item.token, None)
+            return self._pending.pop(item.token, (None, None))[1]
+        return item if isinstance(item, Ask) else None
+
+    def open_reads(self) -> list[tuple[int, Read]]:
+        """Return the reads of the last cycle that somebody still waits for."""
+        return [(token, read) for token, read in self._reads if token in self._pending]
+
+    def waiting_asks(self) -> list[Ask]:
+        """Return all asks that have not been answered."""
+        found = [waiting.ask for waiting in self.hungry]
+        for register in (self.waiters, self.run_waiters):
+            found += [ask for asks in register.values() for ask in asks]
+        found += [s.watch[0] for s in self.state.sessions.values() if s.watch is not None]
+        return found + [ask for _, ask in self._pending.values() if ask is not None]
+
+    # -- asks ------------------------------------------------------------------------------------
+
+    def _dispatch(self, ask: Ask) -> None:
+        request = ask.request
+        kind = type(request)
+        if kind is OpenSession:
+            self._run(ask, lambda: open_session(self, ask))
+            return
+        if kind is CloseSession:
+            self._run(ask, lambda: close_session(self, ask))
+            return
+        session = self.state.sessions.get(ask.session)
+        if session is None or session.closed_at is not None or session.orphan:
+            self.reply(ask, OwnerLostError("this session is not open (any more): reconnect"))
+            return
+        session.heard_at = self.now
+        if ask.seq:
+            answers = session.answers
+            if answers:
+                for seq in [s for s in answers if s < ask.low]:
+                    del answers[seq]
+            if ask.seq in answers:
+                value = msgspec.msgpack.decode(answers[ask.seq], type=REPLIES[kind])
+                self._replies.append((ask, value))
+                return
+        if kind is Withdraw:
+            self._withdraw(ask)
+            return
+        self._run(ask, lambda: ROUTES[kind](self, ask))
+
+    def _run(self, ask: Ask | None, step: Callable[[], Any]) -> None:
+        """Run a handler; where it misses rows, read them and run it again; reply with what it returns."""
+        try:
+            value = step()
+        except Missing as missing:
+            self.fetch(missing, ask, lambda: self._run(ask, step))
+            return
+        except QueuackError as error:
+            value = error
+        if value is not self.PARKED and ask is not None:
+            self.reply(ask, value)
+
+    def again(self, ask: Ask, step: Callable[[], Any]) -> None:
+        """Go on with a parked ask by another step."""
+        self._run(ask, step)
+
+    def reply(self, ask: Ask, value: Any) -> None:
+        """Answer an ask at the end of this cycle; keep the answer where it may be asked for again."""
+        self._replies.append((ask, value))
+        if ask.seq and type(ask.request) in KEPT and not isinstance(value, QueuackError):
+            session = self.state.sessions.get(ask.session)
+            if session is not None:
+                body = msgspec.msgpack.encode(value)
+                answers = session.answers
+                answers[ask.seq] = body
+                self.draft.answers.append(Answer(ask.session, ask.seq, ask.low, body))
+                self.draft.on_rollback(lambda: answers.pop(ask.seq, None))
+
+    def _withdraw(self, ask: Ask) -> None:
+        number, session = ask.request.seq, ask.session
+
+        def mine(other: Ask) -> bool:
+            return other.session == session and (other.seq or other.low) == number
+
+        self.hungry = [w for w in self.hungry if not mine(w.ask)]
+        for register in (self.waiters, self.run_waiters):
+            for key in [k for k, asks in register.items() if any(map(mine, asks))]:
+                register[key] = [other for other in register[key] if not mine(other)]
+                if not register[key]:
+                    del register[key]
+
+    # -- reads -----------------------------------------------------------------------------------
+
+    def read(
+        self, read: Read, go_on: Callable[[Any], None], ask: Ask | None = None, pin: bool = True
+    ) -> None:
+        """Ask for rows; `go_on` is called with them in a later cycle."""
+        self._token += 1
+        self._reads.append((self._token, read))
+        self._pending[self._token] = (go_on, ask)
+        if pin:
+            self._pins[self._token] = self.state.applied
+
+    def _loaded(self, loaded: Loaded) -> None:
+        waiting = self._pending.pop(loaded.token, None)
+        pin = self._pins.pop(loaded.token, None)
+        if waiting is None:
+            return
+        go_on, ask = waiting
+        self._taken.append((loaded.token, waiting, pin))
+        if isinstance(loaded.value, BaseException):
+            logger.warning("a read failed: %s", loaded.value)
+            if ask is not None:
+                self.reply(ask, loaded.value)
+                return
+        self._run(ask, lambda: go_on(loaded.value) or self.PARKED)
+
+    def fetch(
+        self, missing: Missing, ask: Ask | None = None, go_on: Callable[[], None] | None = None
+    ) -> None:
+        """Read the jobs, runs or keys that are missing, then go on."""
+
+        def rows_came(rows: Any) -> None:
+            for row in rows:
+                self._visitors.append(self.state.adopt(row))
+            self.absent.update(set(missing.jobs) - {row.spec.id for row in rows})
+            if go_on is not None:
+                go_on()
+
+        def runs_came(rows: list[StoredRun]) -> None:
+            self._load_runs([row for row in rows if row.spec.id not in self.state.runs])
+            if go_on is not None:
+                go_on()
+
+        def key_came(rows: list[Any]) -> None:
+            for row in rows:
+                self._run_keys[missing.key] = row["id"]
+            if not rows:
+                self._absent_keys.add(missing.key)
+            if go_on is not None:
+                go_on()
+
+        def unless_failed(step: Callable[[Any], None]) -> Callable[[Any], None]:
+            return lambda rows: None if isinstance(rows, BaseException) else step(rows)
+
+        after = self.draft.cycle - 1
+        if missing.key:
+            self.read(ReadQuery("run_by_key", {"key": missing.key}, after), unless_failed(key_came), ask)
+        elif missing.runs:
+            self.read(ReadQuery("stored_runs", {"ids": missing.runs}, after), unless_failed(runs_came), ask)
+        else:
+            self.read(ReadJobs(missing.jobs), unless_failed(rows_came), ask)
+
+    def need(self, wanted: Iterable[bytes], strict: bool = True) -> list[Job]:
+        """Return jobs by id, in order.
+
+        Raises:
+            Missing: some must be read first. UnknownJobError: there is no such job (`strict` only).
+        """
+        known, found, missing = self.state.jobs, [], []
+        for job_id in wanted:
+            job = known.get(job_id)
+            if job is not None:
+                found.append(job)
+            elif job_id not in self.absent:
+                missing.append(job_id)
+            elif strict:
+                text = ids.to_text(job_id)
+                raise UnknownJobError(f"there is no job {text}: it never existed or was purged", id=text)
+        if missing:
+            raise Missing(missing)
+        return found
+
+    def need_runs(self, wanted: Iterable[bytes]) -> None:
+        """Make sure that runs are in memory."""
+        missing = {run_id for run_id in wanted if run_id not in self.state.runs}
+        if missing:
+            raise Missing(runs=missing)
+
+    # -- what handlers ask of the whole ----------------------------------------------------------
+
+    def wake_waiters(self, job: Job) -> None:
+        """Answer those who wait for a job that has ended."""
+        for ask in self.waiters.pop(job.id, ()):
+            self.reply(ask, result_of(job))
+
+    def expected_s(self, task: str) -> float:
+        """Return how long a task's next run is expected to take, from its earlier ones."""
+        return self._tasks.get(task, UNKNOWN_TASK_S)
+
+    def learn(self, task: str, duration_s: float) -> None:
+        """Remember how long a run took; quick to believe that a task has become slow."""
+        known = self._tasks.get(task)
+        if known is None:
+            if len(self._tasks) >= MAX_TASKS:
+                self._tasks.clear()
+            self._tasks[task] = duration_s
+        else:
+            share = 0.5 if duration_s > known else 0.1
+            self._tasks[task] = known + share * (duration_s - known)
+
+    def run_by_key(self, key: str) -> bytes | None:
+        """Return the run that was submitted under a key."""
+        if key in self._run_keys:
+            return self._run_keys[key]
+        if key in self._absent_keys:
+            return None
+        raise Missing(key=key)
+
+    def remember_key(self, run: Run) -> None:
+        """Note the key of a new run."""
+        key = run.spec.key
+        if key is not None:
+            self._run_keys[key] = run.spec.id
+            self.draft.on_rollback(lambda: self._run_keys.pop(key, None))
+
+    def listeners(self, queue: str) -> list[str]:
+        """Return the names of the workers that claim from a queue."""
+        return sorted(
+            s.info.name or str(s.info.pid)
+            for s in self.state.sessions.values()
+            if s.closed_at is None and queue in s.queues
+        )
+
+    def want_refill(self, queue: Queue) -> None:
+        """Look at this queue's window at the end of the cycle."""
+        self.state.fed.add(queue.name)
+
+    # -- the end of a cycle ----------------------------------------------------------------------
+
+    def _upkeep(self) -> float | None:
+        """Promote what is due, watch the sessions, and say when to wake next."""
+        delayed, now = self.state.delayed, self.now
+        while (job := delayed.peek()) is not None and (job.execute_after or 0.0) <= now:
+            delayed.pop()
+            self.state.move(job, "due")
+            self.state.place(job)
+        wakes = [job.execute_after] if job is not None else []
+        try:
+            wakes.append(watch_sessions(self))
+        except Missing as missing:
+            self.fetch(missing)
+        if self.hungry or self.state.fed:
+            serve_waiting(self)
+            wakes += [waiting.deadline for waiting in self.hungry]
+        return min((w for w in wakes if w is not None), default=None)
+
+    def _finish_cycle(self) -> None:
+        state = self.state
+        self._refiller.balance()
+        for run in state.draft.runs():
+            if run.ended:
+                for ask in self.run_waiters.pop(run.spec.id, ()):
+                    self.reply(ask, run.status)
+        state.fed.clear()
+        if self._visitors and not any(ask is not None for _, ask in self._pending.values()):
+            visitors, self._visitors = self._visitors, []
+            self._visitors = state.forget_clean(visitors, self._floor())
+        self.absent.clear()
+        self._absent_keys.clear()
+
+    def _floor(self) -> int:
+        return min(self._pins.values(), default=self.state.applied)
+
+    def _applied(self, cycle: int) -> None:
+        state = self.state
+        state.applied = cycle
+        floor = min(self._floor(), cycle)
+        while self._unapplied and self._unapplied[0][0] <= floor:
+            _, jobs, runs = self._unapplied.popleft()
+            state.forget_clean(jobs, floor)
+            for run in runs:
+                if run.ended and state.runs.get(run.spec.id) is run:
+                    del state.runs[run.spec.id]
+                    self._run_keys.pop(run.spec.key or "", None)
+
+    def _load_runs(self, rows: list[StoredRun]) -> None:
+        runs = self.state.runs
+        for row in rows:
+            run = runs[row.spec.id] = Run(row.spec, row.created_at, None)
+            run.status = row.status
+            if row.spec.key is not None:
+                self._run_keys[row.spec.key] = row.spec.id
+        for row in rows:
+            run = runs[row.spec.id]
+            run.parent = runs.get(row.spec.parent_id or b"")
+        for row in rows:
+            above: Run | None = runs[row.spec.id]
+            while above is not None:
+                for status, count in row.counts.items():
+                    above.counts[status] = above.counts.get(status, 0) + count
+                above = above.parent

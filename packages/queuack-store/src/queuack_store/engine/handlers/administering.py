@@ -1,0 +1,213 @@
+"""What an operator asks for: purge, retry, cancel, pause, reschedule."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from queuack_store import ids
+from queuack_store.engine.entries import Job, Queue
+from queuack_store.engine.handlers.endings import end, need_children, weigh_parents
+from queuack_store.engine.handlers.finishing import put_off
+from queuack_store.engine.handlers.sessions import tell_cancelled
+from queuack_store.engine.reads import ReadQuery
+from queuack_store.engine.state import lineage
+from queuack_store.engine.window import NOTHING
+from queuack_store.errors import InvalidRequestError
+from queuack_store.requests import MAX_BATCH_JOBS, Cancel, Pause, Purge, Reschedule, Retry
+from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, LIVE, PENDING, SKIPPED
+
+if TYPE_CHECKING:
+    from queuack_store.engine.core import Core
+    from queuack_store.engine.inbox import Ask
+
+PURGE_CHUNK = 20_000  # jobs per record: a purge of millions never holds up a cycle for long
+
+
+def purge(core: Core, ask: Ask, so_far: int = 0) -> Any:
+    """Answer `Purge`, a chunk per cycle."""
+    request: Purge = ask.request
+    if request.status not in ENDED:
+        raise InvalidRequestError(
+            f"jobs that are {request.status!r} can't be purged: give one of {', '.join(sorted(ENDED))}"
+        )
+    before = core.now - request.older_than_s
+    params = {"queue": request.queue, "status": request.status, "before": before, "limit": PURGE_CHUNK}
+    read = ReadQuery("purge_candidates", params, core.draft.cycle - 1)
+
+    def go_on(rows: list[tuple[bytes, str]]) -> None:
+        count = so_far + _purge_rows(core, request, rows)
+        if len(rows) < PURGE_CHUNK:
+            core.reply(ask, count)
+        else:
+            purge(core, ask, count)
+
+    core.read(read, go_on, ask)
+    return core.PARKED
+
+
+def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> int:
+    state, count = core.state, 0
+    for job_id, queue_name in rows:
+        job = state.jobs.get(job_id)
+        if job is not None:
+            if job.status != request.status:
+                continue
+            children = [state.jobs.get(child) for child in job.children or ()]
+            if any(child is not None and child.status in LIVE for child in children):
+                continue
+            del state.jobs[job_id]
+            core.draft.on_rollback(lambda j=job: state.jobs.__setitem__(j.id, j))
+        counts = state.queue(queue_name).counts
+        counts[request.status] -= 1
+        core.draft.on_rollback(lambda c=counts: c.__setitem__(request.status, c[request.status] + 1))
+        core.draft.purged.append(job_id)
+        count += 1
+    return count
+
+
+def retry(core: Core, ask: Ask) -> Any:
+    """Answer `Retry`."""
+    request: Retry = ask.request
+    if request.ids is not None:
+        jobs = core.need(request.ids)
+        for job in jobs:
+            if job.status not in (FAILED, CANCELLED, SKIPPED):
+                raise InvalidRequestError(
+                    f"job {ids.to_text(job.id)} is {job.status}: only a failed, cancelled or skipped job "
+                    "can be retried",
+                    id=ids.to_text(job.id),
+                )
+        return revive(core, jobs)
+
+    def failed_came(rows: list[Any]) -> None:
+        wanted = [row[0] for row in rows]
+
+        def step() -> int:
+            return revive(core, [job for job in core.need(wanted, strict=False) if job.status is FAILED])
+
+        core.again(ask, step)
+
+    params = {"queue": request.queue, "limit": MAX_BATCH_JOBS}
+    core.read(ReadQuery("failed_ids", params, core.draft.cycle - 1), failed_came, ask)
+    return core.PARKED
+
+
+def revive(core: Core, jobs: list[Job]) -> int:
+    """Give ended jobs a fresh set of attempts, and the descendants that were skipped because of them.
+
+    Raises:
+        Missing: jobs or runs that must be read first; nothing was changed.
+    """
+    family = _family(core, jobs)
+    core.need([parent for job in family.values() for parent in job.spec.parents], strict=False)
+    core.need_runs(job.spec.run_id for job in family.values() if job.spec.run_id and job.run is None)
+    asked = {job.id for job in jobs}
+    count = 0
+    for job in sorted(family.values(), key=lambda job: job.seq):
+        parents = [core.state.jobs[p] for p in job.spec.parents if p in core.state.jobs]
+        unfinished, reason = weigh_parents(parents, job.spec.mode)
+        if reason is not None:
+            continue  # another parent still stands in its way
+        _revive_one(core, job, unfinished)
+        count += job.id in asked
+    return count
+
+
+def _family(core: Core, jobs: list[Job]) -> dict[bytes, Job]:
+    """Return the jobs and all their descendants that were skipped."""
+    family: dict[bytes, Job] = {}
+    stack = list(jobs)
+    while stack:
+        job = stack.pop()
+        if job.id in family:
+            continue
+        family[job.id] = job
+        children = core.need(job.children or (), strict=False)
+        stack.extend(child for child in children if child.status is SKIPPED)
+    return family
+
+
+def _revive_one(core: Core, job: Job, unfinished: int) -> None:
+    core.draft.touch(job)
+    if job.run is None and job.spec.run_id is not None:
+        job.run = core.state.runs.get(job.spec.run_id)
+    for run in lineage(job.run):
+        if run.status == CANCELLED:
+            core.draft.touch_run(run)
+            run.status = "running"
+    job.waiting_on = unfinished
+    core.state.move(job, "revive_behind" if unfinished else "revive")
+    job.max_attempts = job.attempts + job.spec.max_attempts
+    job.completed_at = job.skip_reason = job.claimed_at = job.started_at = None
+    job.error = None
+    core.state.place(job)
+
+
+def cancel(core: Core, ask: Ask) -> bool:
+    """Answer `Cancel`."""
+    request: Cancel = ask.request
+    (job,) = core.need([request.id])
+    return cancel_job(core, job, request.reason)
+
+
+def cancel_job(core: Core, job: Job, reason: str) -> bool:
+    """Cancel a job at once, or through its worker where it is claimed; False where it had ended."""
+    if job.status in ENDED:
+        return False
+    if job.status is CLAIMED:
+        core.draft.touch(job)
+        job.skip_reason = reason  # the mark of a cancellation that its worker has to carry out
+        tell_cancelled(core, job.id, job.session)
+        return True
+    need_children(core, [job], deep=True)
+    end(core, job, "cancel", reason)
+    return True
+
+
+def pause(core: Core, ask: Ask) -> None:
+    """Answer `Pause`: a paused queue keeps nothing in memory."""
+    request: Pause = ask.request
+    queue = core.state.queue(request.queue)
+    if queue.paused == request.paused:
+        return
+    _set_paused(core, queue, request.paused)
+    core.draft.paused.append((queue.name, request.paused))
+    core.draft.on_rollback(lambda: _set_paused(core, queue, not request.paused))
+
+
+def _set_paused(core: Core, queue: Queue, paused: bool) -> None:
+    queue.paused = paused
+    queue.window.frontier = NOTHING
+    queue.window.clear()
+    if not paused:
+        for run in core.state.runs.values():
+            if run.window is not None:  # its jobs of this queue were passed over meanwhile
+                run.window.frontier = NOTHING
+                run.window.clear()
+    core.want_refill(queue)
+
+
+def reschedule(core: Core, ask: Ask) -> None:
+    """Answer `Reschedule`."""
+    request: Reschedule = ask.request
+    (job,) = core.need([request.id])
+    if job.status is CLAIMED or job.status in ENDED:
+        raise InvalidRequestError(
+            f"job {ids.to_text(job.id)} is {job.status}: only a job that has not started can be changed",
+            id=ids.to_text(job.id),
+            status=job.status,
+        )
+    if request.priority is not None:
+        if not 0 <= request.priority <= 100:
+            raise InvalidRequestError(f"priority {request.priority} is outside 0–100")
+        core.draft.touch(job)
+        job.priority = request.priority
+        if job.status is PENDING:
+            core.state.place(job)
+    if request.delay_s is not None:
+        if job.status not in (PENDING, DELAYED):
+            raise InvalidRequestError(
+                f"job {ids.to_text(job.id)} waits for its parents: it can't be put off before they have ended"
+            )
+        if request.delay_s > 0 or job.status is DELAYED:
+            put_off(core, job, core.now + max(0.0, request.delay_s))

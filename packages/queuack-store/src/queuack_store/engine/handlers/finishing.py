@@ -1,0 +1,181 @@
+"""What became of claims: done, failed and retried or not, handed back, cancelled; and sessions that died."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from queuack_store import errors, ids
+from queuack_store.engine.entries import Job, Session
+from queuack_store.engine.handlers.claiming import hand_back
+from queuack_store.engine.handlers.endings import (
+    MAX_ERROR_CHARS,
+    end,
+    need_children,
+    record_attempt,
+    unclaim,
+)
+from queuack_store.engine.handlers.enqueueing import add_jobs, check, find_parents
+from queuack_store.jobs import Outcome
+from queuack_store.requests import MAX_PAYLOAD_BYTES, Finish
+from queuack_store.retry import retry_delay_s
+from queuack_store.states import CLAIMED
+
+if TYPE_CHECKING:
+    from queuack_store.engine.core import Core
+    from queuack_store.engine.inbox import Ask
+
+
+def finish(core: Core, ask: Ask) -> list[Any]:
+    """Answer `Finish`."""
+    request: Finish = ask.request
+    jobs = core.state.jobs
+    session = core.state.sessions[ask.session]
+    unknown = [o.id for o in request.outcomes if o.id not in jobs and o.id not in core.absent]
+    if unknown:
+        core.need(unknown)
+    ending = [jobs[o.id] for o in request.outcomes if o.id in jobs and jobs[o.id].children]
+    if ending:
+        deep = any(o.kind in ("failed", "cancelled", "skipped") for o in request.outcomes)
+        need_children(core, ending, deep)
+    if request.new_jobs:
+        check(core, request.new_jobs)
+        parents = find_parents(core, request.new_jobs)
+        add_jobs(core, request.new_jobs, parents)
+    for job_id, number in request.started:
+        job = jobs.get(job_id)
+        if job is not None and job.claim == number and job.status is CLAIMED and job.started_at is None:
+            core.draft.touch(job)
+            job.attempts += 1
+            job.started_at = core.now
+    refused = []
+    for index, outcome in enumerate(request.outcomes):
+        job = jobs.get(outcome.id)
+        if job is not None and job.claim == outcome.claim and session.claims.get(outcome.id) is job:
+            settle(core, job, outcome)
+        else:
+            refused.append((index, errors.to_wire(_refusal(outcome, job))))
+    return refused
+
+
+def _refusal(outcome: Outcome, job: Job | None) -> errors.QueuackError:
+    text = ids.to_text(outcome.id)
+    if job is None:
+        return errors.UnknownJobError(f"there is no job {text}: it never existed or was purged", id=text)
+    return errors.ClaimLostError(
+        f"the claim on job {text} is not this handle's (any more); the job is {job.status}, so this "
+        f"{outcome.kind!r} changes nothing",
+        id=text,
+        status=job.status,
+    )
+
+
+def settle(core: Core, job: Job, outcome: Outcome) -> None:
+    """Let one current claim end as its worker says."""
+    kind = outcome.kind
+    if kind == "returned":
+        hand_back(core, job)
+        if outcome.delay_s:
+            put_off(core, job, core.now + outcome.delay_s)
+        return
+    core.draft.touch(job)
+    if job.started_at is None:
+        job.attempts += 1
+        job.started_at = max(job.claimed_at or 0.0, core.now - outcome.duration_s)
+    if outcome.duration_s:
+        core.learn(job.spec.task, outcome.duration_s)
+    too_large = outcome.result is not None and len(outcome.result) > MAX_PAYLOAD_BYTES
+    if kind == "done" and not too_large:
+        _succeed(core, job, outcome)
+        return
+    error = _too_large(outcome) if too_large else (outcome.error or "no reason given")[:MAX_ERROR_CHARS]
+    trace = None if outcome.traceback is None else outcome.traceback[-MAX_ERROR_CHARS:]
+    if kind in ("cancelled", "skipped"):
+        _record(core, job, kind, outcome, error, trace)
+        end(core, job, "cancel" if kind == "cancelled" else "skip", job.skip_reason or error)
+    else:
+        _record(core, job, "failed", outcome, error, trace)
+        failed(core, job, error, trace, outcome.final or too_large)
+
+
+def _succeed(core: Core, job: Job, outcome: Outcome) -> None:
+    _record(core, job, "done", outcome, None, None)
+    job.error = None
+    job.result, job.traceback = outcome.result, None
+    if outcome.result is not None:
+        core.draft.results.append((job.id, outcome.result))
+    end(core, job, "succeed")
+
+
+def _record(core: Core, job: Job, kind: str, outcome: Outcome, error: str | None, trace: str | None) -> None:
+    record_attempt(
+        core,
+        job,
+        kind,
+        error=error,
+        traceback=trace,
+        duration_s=outcome.duration_s,
+        peak_rss=outcome.peak_rss,
+        cpu_s=outcome.cpu_s,
+    )
+
+
+def _too_large(outcome: Outcome) -> str:
+    return (
+        f"the result has {len(outcome.result or b''):,} bytes, the limit is {MAX_PAYLOAD_BYTES:,}: "
+        "write it to a file and return the path"
+    )
+
+
+def failed(core: Core, job: Job, error: str, trace: str | None, final: bool) -> None:
+    """Count a failed attempt: cancelled where that was asked, retried while attempts remain, else failed."""
+    core.draft.touch(job)
+    job.error, job.traceback = error, trace
+    if job.skip_reason is not None:
+        end(core, job, "cancel", job.skip_reason)
+    elif final or job.attempts >= job.max_attempts:
+        end(core, job, "fail")
+    else:
+        unclaim(core, job)
+        wait = retry_delay_s(job.spec.retry, job.attempts, job.id)
+        if wait > 0:
+            job.execute_after = core.now + wait
+        core.state.move(job, "retry_later" if wait > 0 else "retry")
+        job.claimed_at = job.started_at = job.claimed_by = None
+        core.state.place(job)
+
+
+def put_off(core: Core, job: Job, due: float) -> None:
+    """Hold a ready or delayed job back until `due`."""
+    core.state.move(job, "reschedule")
+    job.execute_after = due
+    core.state.place(job)
+
+
+def release_claims(core: Core, session: Session, why: str, outcome: str) -> None:
+    """Take back all claims of a session: what had started pays an attempt, the rest goes back unspent.
+
+    Raises:
+        Missing: a job that ends by this has children on disk.
+    """
+    claims = list(session.claims.values())
+    need_children(core, [job for job in claims if job.started_at is not None], deep=True)
+    for job in sorted(claims, key=lambda job: job.seq):
+        core.draft.touch(job)
+        if job.started_at is None:
+            if job.skip_reason is not None:
+                end(core, job, "cancel", job.skip_reason)
+            else:
+                hand_back(core, job, suspect=outcome == "died")
+        else:
+            record_attempt(core, job, outcome, error=why)
+            job.suspect = outcome == "died"
+            failed(core, job, why, None, final=False)
+
+
+def give_back(core: Core, session: Session) -> None:
+    """Return all claims of a session that ended in good order, unspent."""
+    for job in sorted(session.claims.values(), key=lambda job: job.seq):
+        if job.skip_reason is None:
+            hand_back(core, job)
+        else:
+            end(core, job, "cancel", job.skip_reason)

@@ -1,0 +1,105 @@
+"""Keeping the windows filled from disk and within their bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from queuack_store.engine.entries import Job, Run
+from queuack_store.engine.reads import ReadDelayed, ReadReady
+from queuack_store.engine.state import delay_key, lineage, ready_key
+from queuack_store.engine.window import LOW_WATER, REFILL_JOBS, Window
+from queuack_store.states import DELAYED, PENDING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from queuack_store.engine.core import Core
+    from queuack_store.engine.window import Key
+
+MIN_REFILL = 200
+
+
+class Refiller:
+    """Orders refills for windows that run low, and lowers the frontier of those that hold too much."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core
+
+    def balance(self) -> None:
+        """Do what is due; called at the end of each cycle."""
+        state = self._core.state
+        if state.load.over():
+            self._trim()
+        partial = [q for q in state.queues.values() if q.window.frontier is not None and not q.paused]
+        runs = [r for r in state.runs.values() if r.window is not None and r.window.frontier is not None]
+        if state.delayed.frontier is None and not partial and not runs:
+            return
+        limit = max(MIN_REFILL, REFILL_JOBS // max(1, len(partial) + len(runs)))
+        low = min(LOW_WATER, limit // 4)
+        for queue in partial:
+            if queue.window.wants_refill(low):
+                mine = _of_queue(queue)
+                self._order(
+                    queue.window, ReadReady(queue.name, None, _key(queue.window), limit), ready_key, mine
+                )
+        for run in runs:
+            assert run.window is not None
+            if run.window.wants_refill(low):
+                read = ReadReady(None, run.spec.id, _key(run.window), limit)
+                self._order(run.window, read, ready_key, _of_run(run))
+        if state.delayed.wants_refill(low):
+            after = state.delayed.frontier
+            due = after if after is not None and after[1] >= 0 else None
+            self._order(
+                state.delayed, ReadDelayed(due, REFILL_JOBS), delay_key, lambda job: job.status is DELAYED
+            )
+
+    def _order(
+        self, window: Window[Job], read: Any, key_of: Callable[[Job], Key], mine: Callable[[Job], bool]
+    ) -> None:
+        """Read the rows after the frontier; memory knows better of those that changed since."""
+        core, asked = self._core, window.frontier
+        window.loading = True
+
+        def rows_came(rows: Any) -> None:
+            window.loading = False
+            if isinstance(rows, BaseException) or window.frontier != asked:
+                return  # failed, or trimmed or paused meanwhile: ordered again where still wanted
+            jobs = [core.state.adopt(row) for row in rows]
+            window.frontier = key_of_row(rows[-1], key_of) if len(rows) == read.limit else None
+            seen = {job.id for job in jobs}
+            dirty = [j for j in core.state.jobs.values() if j.id not in seen and core.state.dirty(j)]
+            assert asked is not None
+            for job in jobs + dirty:
+                if mine(job) and key_of(job) > asked and window.offer(key_of(job), job):
+                    core.state.fed.add(job.queue.name)
+
+        core.read(read, rows_came)
+
+    def _trim(self) -> None:
+        """Halve the largest window: the worse half is on disk and comes back when its turn is near."""
+        state = self._core.state
+        windows = [q.window for q in state.queues.values()] + [state.delayed]
+        windows += [r.window for r in state.runs.values() if r.window is not None]
+        largest = max(windows, key=len if state.load.entries > state.load.payload // 800 else Window.payload)
+        state.forget_clean(largest.keep_best(max(1, len(largest) // 2)), state.applied)
+
+
+def key_of_row(row: Any, key_of: Callable[[Job], Key]) -> Key:
+    """Return the place of a row as it was read, whatever became of its job since."""
+    if key_of is ready_key:
+        return (-row.priority, row.seq)
+    return (row.execute_after or 0.0, row.seq)
+
+
+def _key(window: Window[Job]) -> tuple[int, int] | None:
+    after = window.frontier
+    return None if after is None or after[1] < 0 else (int(after[0]), after[1])
+
+
+def _of_queue(queue: Any) -> Callable[[Job], bool]:
+    return lambda job: job.status is PENDING and job.queue is queue
+
+
+def _of_run(run: Run) -> Callable[[Job], bool]:
+    return lambda job: job.status is PENDING and run in lineage(job.run)

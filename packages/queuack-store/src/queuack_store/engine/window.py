@@ -1,0 +1,126 @@
+"""The part of an order that is in memory: the best few thousand, up to a frontier.
+
+Everything better than or equal to the frontier is in the window; everything worse is on disk only and
+is fetched as the window drains. Entries are dropped lazily: one whose job has moved on is passed over
+when it comes up, so nothing is ever searched for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar
+
+MAX_WINDOW_JOBS = 20_000  # over all windows: about 10 MB of job objects
+MAX_WINDOW_BYTES = 16 << 20  # of payload over all windows
+REFILL_JOBS = 10_000  # rows per refill: 10 ms of scan is shared by so many
+LOW_WATER = 2_500  # refill well ahead of need
+
+T = TypeVar("T")
+Key = tuple[float, int]
+NOTHING: Key = (float("-inf"), -1)  # a frontier that covers nothing
+
+
+class Load:
+    """How much all windows hold together; shared by them."""
+
+    __slots__ = ("entries", "payload")
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.payload = 0
+
+    def over(self) -> bool:
+        """Return whether the windows hold more than they may."""
+        return self.entries > MAX_WINDOW_JOBS or self.payload > MAX_WINDOW_BYTES
+
+
+class Window(Generic[T]):
+    """A heap of the best jobs of one order. `frontier` None: everything is in memory."""
+
+    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading")
+
+    def __init__(self, load: Load, live: Callable[[T, Key], bool], size_of: Callable[[T], int]) -> None:
+        self._heap: list[tuple[float, int, T]] = []
+        self._load = load
+        self._live = live  # whether an entry's job still stands under this key
+        self._size_of = size_of
+        self._payload = 0
+        self.frontier: Key | None = None
+        self.loading = False  # a refill is under way
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def covers(self, key: Key) -> bool:
+        """Return whether a job with this key belongs in memory."""
+        return self.frontier is None or key <= self.frontier
+
+    def offer(self, key: Key, job: T) -> bool:
+        """Take the job in where the window covers it; say whether it did."""
+        if self.frontier is not None and key > self.frontier:
+            return False
+        heapq.heappush(self._heap, (key[0], key[1], job))
+        size = self._size_of(job)
+        self._payload += size
+        self._load.entries += 1
+        self._load.payload += size
+        return True
+
+    def peek(self) -> T | None:
+        """Return the best job, or None where there is none in memory."""
+        heap = self._heap
+        while heap:
+            first, second, job = heap[0]
+            if self._live(job, (first, second)):
+                return job
+            self.pop()
+        return None
+
+    def best(self) -> Key | None:
+        """Return the key of the best job, or None."""
+        return self._heap[0][:2] if self.peek() is not None else None
+
+    def pop(self) -> None:
+        """Drop the first entry: the job that `peek` gave."""
+        job = heapq.heappop(self._heap)[2]
+        self._forget(job)
+
+    def _forget(self, job: T) -> None:
+        size = self._size_of(job)
+        self._payload -= size
+        self._load.entries -= 1
+        self._load.payload -= size
+
+    def wants_refill(self, low: int) -> bool:
+        """Return whether more should be fetched from disk now: fewer than `low` are left here."""
+        return self.frontier is not None and not self.loading and len(self._heap) < low
+
+    def entries(self) -> Iterator[T]:
+        """Iterate over all entries' jobs, stale ones included, in no order."""
+        return (entry[2] for entry in self._heap)
+
+    def keep_best(self, count: int) -> list[T]:
+        """Keep the best `count` jobs, lower the frontier to the last of them, and return the others."""
+        entries = sorted({e[:2]: e for e in self._heap if self._live(e[2], e[:2])}.values(), key=_key)
+        kept, dropped = entries[:count], entries[count:]
+        self.clear()
+        for entry in kept:
+            self.offer(entry[:2], entry[2])
+        if dropped:
+            self.frontier = kept[-1][:2] if kept else NOTHING
+        return [entry[2] for entry in dropped]
+
+    def clear(self) -> None:
+        """Drop all entries; the frontier stays."""
+        for entry in self._heap:
+            self._forget(entry[2])
+        self._heap.clear()
+
+    def payload(self) -> int:
+        """Return the bytes of payload in this window."""
+        return self._payload
+
+
+def _key(entry: tuple[Any, ...]) -> Key:
+    return (entry[0], entry[1])

@@ -1,0 +1,185 @@
+"""From a path to a store: the only file that knows the backends and the ways to reach an engine."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from queuack_store import ids
+from queuack_store.errors import InvalidRequestError
+from queuack_store.store import Store
+
+if TYPE_CHECKING:
+    from queuack_store.clock import Clock
+    from queuack_store.engine.journalling import Probe
+    from queuack_store.engine.loop import Engine
+
+MEMORY = ":memory:"
+OWNERS = ("process", "inline")
+
+
+def open_store(db_path: str, owner: str = "process", name: str = "", clock: Clock | None = None) -> Store:
+    """Open a session on the queue at `db_path`.
+
+    owner: "process" reaches (or starts) the file's owner process; "inline" makes this process the
+    owner where nobody is. `clock` is for tests, and only for engines of this process.
+
+    Raises:
+        InvalidRequestError: no such kind of path or owner. StorageError, OwnerError: it can't be opened.
+    """
+    if owner not in OWNERS:
+        raise InvalidRequestError(f"owner={owner!r}: give one of {', '.join(map(repr, OWNERS))}", owner=owner)
+    if "://" in db_path:
+        scheme = db_path.split("://", 1)[0]
+        raise InvalidRequestError(
+            f"{scheme}:// is not a backend of this version: give the path of a DuckDB file or ':memory:'",
+            scheme=scheme,
+        )
+    if db_path == MEMORY:
+        return _open_memory(name, clock)
+    from queuack_store.sharing.places import Place
+
+    place = Place(db_path)
+    local = _inline.join(place, name)
+    if local is not None:
+        return local
+    if owner == "inline":
+        local = _inline.begin(place, name, clock)
+        if local is not None:
+            return local
+    from queuack_store.sharing.client import connect
+
+    store: Store = connect(place, name)
+    return store
+
+
+def open_engine(
+    path: str | None,
+    clock: Clock | None = None,
+    probe: Probe | None = None,
+    on_fatal: Callable[[BaseException], None] | None = None,
+) -> Engine:
+    """Open the file (or memory), recover what the journal holds, and start the engine.
+
+    Only for the process that holds the file's lock.
+    """
+    from queuack_store.clock import SystemClock
+    from queuack_store.duckdb.database import open_database
+    from queuack_store.engine.journalling import Journal, MemoryJournal, no_probe
+    from queuack_store.engine.loop import Engine
+    from queuack_store.sharing.peers import is_gone
+
+    clock, probe = clock or SystemClock(), probe or no_probe
+    if path is not None:
+        _refuse_orphan_journal(path)
+    backend = open_database(path, clock, probe)
+    journal: Journal = MemoryJournal()
+    tail: Any = ()
+    try:
+        if path is not None:
+            from queuack_store.journal import open_journal
+
+            journal, tail = open_journal(path, backend.database_id, backend.cycle, probe)
+        engine = Engine(backend, journal, tail, clock, probe, on_fatal, lambda info: not is_gone(info))
+        engine.start()
+    except BaseException:
+        backend.close()
+        raise
+    return engine
+
+
+def _refuse_orphan_journal(path: str) -> None:
+    """Refuse a journal whose database is gone: an empty queue would hide acknowledged jobs."""
+    from queuack_store.errors import DamagedJournalError
+    from queuack_store.journal import journal_files
+
+    if os.path.exists(path):
+        return
+    found = journal_files(path)
+    if found:
+        raise DamagedJournalError(
+            f"{path} is missing, but its journal {found[0]} is there: put the database back, or move the "
+            "journal away to begin an empty queue; nothing was changed",
+            path=path,
+        )
+
+
+def _open_memory(name: str, clock: Clock | None) -> Store:
+    from queuack_store.engine.local import LocalStore
+    from queuack_store.sharing.peers import this_session
+
+    engine = open_engine(None, clock)
+    return LocalStore(engine, this_session(ids.new_id(), name), engine.stop)
+
+
+class _Inline:
+    """The engines of this process that own a file, by (device, inode), with their sessions counted."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._engines: dict[tuple[int, int], _Owned] = {}
+
+    def join(self, place: Any, name: str) -> Store | None:
+        """Return a session on this process's engine of the file, or None where it has none."""
+        with self._lock:
+            owned = self._engines.get(place.identity() or (0, 0))
+            return None if owned is None else owned.session(name)
+
+    def begin(self, place: Any, name: str, clock: Clock | None) -> Store | None:
+        """Become the owner of the file; None where another process is."""
+        from queuack_store.sharing.ownership import take
+
+        with self._lock:
+            lock = take(place)
+            if lock is None:
+                return None
+            try:
+                owned = _Owned(place, lock, clock, self._forget)
+            except BaseException:
+                lock.release()
+                raise
+            self._engines[owned.identity] = owned
+            return owned.session(name)
+
+    def _forget(self, owned: _Owned) -> None:
+        with self._lock:
+            self._engines.pop(owned.identity, None)
+
+
+class _Owned:
+    """One inline engine: it serves other processes on its socket as long as this one has a session."""
+
+    def __init__(self, place: Any, lock: Any, clock: Clock | None, forget: Callable[[_Owned], None]) -> None:
+        from queuack_store.sharing.server import serve
+
+        self._lock = lock
+        self._forget = forget
+        self.engine = open_engine(place.path, clock)
+        try:
+            self._server = serve(self.engine, lock)
+        except BaseException:
+            self.engine.stop()
+            raise
+        self.identity = place.identity()
+        self._sessions = 0
+
+    def session(self, name: str) -> Store:
+        from queuack_store.engine.local import LocalStore
+        from queuack_store.sharing.peers import this_session
+
+        store = LocalStore(self.engine, this_session(ids.new_id(), name), self._closed)
+        self._sessions += 1
+        return store
+
+    def _closed(self) -> None:
+        self._sessions -= 1
+        if self._sessions == 0:
+            self._forget(self)
+            self._server.close()
+            self.engine.stop()
+            self._lock.release()
+
+
+_inline = _Inline()
