@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Any, TypeAlias
 
@@ -73,21 +73,29 @@ def ids(values: Sequence[bytes | None]) -> Column:
 
 def words(values: Sequence[str | None]) -> Column:
     """A column of strings that repeat (names, states): each distinct one is encoded once."""
-    places = dict.fromkeys(values)
-    if None in places and len(places) == 1:
+    return _repeating(values, texts)
+
+
+def tokens(values: Sequence[bytes | None]) -> Column:
+    """A column of bytes that repeat (sessions)."""
+    return _repeating(values, blobs)
+
+
+def _repeating(values: Sequence[Any], build: Callable[[Sequence[Any]], Column]) -> Column:
+    places: dict[Any, int] = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    if None not in places:
+        # One distinct value is the usual case: every index is 0.
+        at = array("i", map(places.__getitem__, values)) if len(places) > 1 else bytes(4 * len(values))
+        return Column(b"i", len(values), (None, at), dictionary=build(list(places)))
+    if len(places) == 1:
         return nothing(len(values))
-    missing = values.count(None) if None in places else 0
     distinct = [value for value in places if value is not None]
-    for place, value in enumerate(distinct):
-        places[value] = place
-    places.pop(None, None)
-    if missing:
-        at: list[Any] = [0 if value is None else places[value] for value in values]
-    else:
-        at = [places[value] for value in values] if len(distinct) > 1 else []
-    indices: Buffer = array("i", at) if at else bytes(4 * len(values))
-    validity = _validity(values) if missing else None
-    return Column(b"i", len(values), (validity, indices), nulls=missing, dictionary=texts(distinct))
+    places = {value: place for place, value in enumerate(distinct)}
+    places[None] = 0  # any valid index: the validity bitmap says that it is NULL
+    at = array("i", map(places.__getitem__, values))
+    return Column(
+        b"i", len(values), (_validity(values), at), nulls=values.count(None), dictionary=build(distinct)
+    )
 
 
 def texts(values: Sequence[str | None]) -> Column:

@@ -28,7 +28,7 @@ _STATE: dict[str, _Builder] = {
     "attempts": arrow.integers,
     "claim": arrow.integers,
     "claimed_by": arrow.words,
-    "session": arrow.blobs,
+    "session": arrow.tokens,
     "claimed_at": arrow.doubles,
     "started_at": arrow.doubles,
     "completed_at": arrow.doubles,

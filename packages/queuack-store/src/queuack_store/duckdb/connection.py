@@ -21,7 +21,6 @@ from queuack_store.errors import StoreClosedError
 _MAX_IDLE_READERS = 4  # each keeps a little of DuckDB's memory; more are made under load and closed after it
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
-    "memory_limit": "512MB",  # law 13: a cap
     # DuckDB must never checkpoint by itself: a checkpoint is where a kill can tear the file (trap T1).
     "wal_autocheckpoint": "1TB",
     "autoinstall_known_extensions": "false",
@@ -33,7 +32,9 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 def connect(path: Path | None) -> Any:
     """Open the file (None: in memory) with checkpoints at shutdown off, not yet locked down."""
-    connection = duckdb.connect(":memory:" if path is None else str(path), config=_CONFIG)
+    # Law 13: a cap for a file. In memory the jobs themselves are counted, and nothing may go to the disk.
+    bounds = {"temp_directory": ""} if path is None else {"memory_limit": "512MB"}
+    connection = duckdb.connect(":memory:" if path is None else str(path), config={**_CONFIG, **bounds})
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # trap T4
     connection.execute("SET TimeZone = 'UTC'")
     return connection

@@ -14,7 +14,8 @@ from queuack_store.clock import Clock
 from queuack_store.duckdb import opening
 from queuack_store.duckdb.applier import Applier, roll_back
 from queuack_store.duckdb.connection import Connections
-from queuack_store.duckdb.failures import explain, is_fatal
+from queuack_store.duckdb.failures import explain, is_fatal, is_full
+from queuack_store.duckdb.files import remove_leftovers
 from queuack_store.duckdb.guarded import run_select
 from queuack_store.duckdb.log import Log
 from queuack_store.duckdb.queries import sql
@@ -30,7 +31,7 @@ from queuack_store.engine.reads import (
     ReadSql,
     Snapshot,
 )
-from queuack_store.errors import FileReplacedError, StorageError
+from queuack_store.errors import FileReplacedError, QueuackError, StorageError, StoreClosedError
 
 _log = logging.getLogger("queuack.duckdb")
 
@@ -73,6 +74,8 @@ class DuckBackend:
         self._applier = Applier(writer)
         _, self.database_id, self.cycle, _, _ = writer.execute(sql("select_meta")).fetchone()
         self._log.opened()
+        if self._path is not None:
+            remove_leftovers(self._path)
         self._broken = False
 
     def snapshot(self) -> Snapshot:
@@ -105,15 +108,14 @@ class DuckBackend:
             self._read_cycle()
             if self.cycle != records[-1].cycle:
                 raise StorageError(f"DuckDB committed cycle {records[-1].cycle} but holds {self.cycle}")
-        except (duckdb.Error, StorageError, MemoryError, ValueError, TypeError) as error:
+        except Exception as error:
             self._make_good(error)
             left = [record for record in records if record.cycle > self.cycle]
             if not left:
                 return  # A4: the commit had succeeded, what failed came after it
-            refusal = explain(error, self._path, left[0].cycle)
-            if refusal.retryable or len(records) == 1:
-                raise refusal from error
-            for record in left:  # find the one that is refused
+            if is_full(error) or len(records) == 1:
+                raise explain(error, self._path, left[0].cycle) from error
+            for record in left:  # find the one that is refused, and apply those before it
                 self._apply([record])
             return
         self._log.committed()
@@ -157,9 +159,25 @@ class DuckBackend:
 
     def read_as_of(self, read: Read) -> tuple[int, Any]:
         """Run one read; return the last cycle that its snapshot holds, and the reply."""
+        connections = self._connections
+        try:
+            return self._read(connections, read)
+        except (duckdb.Error, StoreClosedError) as error:
+            with self._writing:  # waits where the instance is just being made good again
+                again = self._connections
+            if again is connections or self._closed:
+                raise self._unreadable(error) from error
+            return self._read(again, read)
+
+    def _unreadable(self, error: Exception) -> QueuackError:
+        if self._closed:
+            return StoreClosedError("the database is closed: open the queue again")
+        return StorageError(f"{self._path or 'the database in memory'} can't be read: {error}")
+
+    def _read(self, connections: Connections, read: Read) -> tuple[int, Any]:
         if isinstance(read, ReadSql):
-            return self.cycle, run_select(self._connections, self._path, read)
-        with self._connections.reader() as reader:
+            return self.cycle, run_select(connections, self._path, read)
+        with connections.reader() as reader:
             cycle = reader.cycle()
             match read:
                 case ReadJobs():
@@ -209,6 +227,8 @@ class DuckBackend:
                     self.checkpoint()
             finally:
                 self._connections.close()
+                if self._path is not None:
+                    remove_leftovers(self._path)
 
     def abandon(self) -> None:
         """Forget the file in a forked child: no checkpoint, no close, nothing is ever destroyed (trap T4)."""

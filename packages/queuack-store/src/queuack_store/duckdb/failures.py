@@ -49,8 +49,9 @@ def explain(error: BaseException, path: Path | None, cycle: int) -> StorageError
             f"DuckDB ran into its memory limit at cycle {cycle} of {where}: it is tried again",
             path=where, cycle=cycle,
         )  # fmt: skip
+    why = str(error).partition("\n")[0]
     return RecordRefusedError(
-        f"DuckDB refuses cycle {cycle} of {where}: {type(error).__name__}: {error}. Nothing is lost, the "
+        f"DuckDB refuses cycle {cycle} of {where}: {type(error).__name__}: {why}. Nothing is lost, the "
         "journal keeps it: run `queuack doctor`",
         path=where, cycle=cycle,
     )  # fmt: skip

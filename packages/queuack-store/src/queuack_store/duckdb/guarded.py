@@ -15,11 +15,10 @@ import msgspec
 
 from queuack_store.duckdb.checking import check_select
 from queuack_store.duckdb.connection import Connections
-from queuack_store.duckdb.opening import files_folder
+from queuack_store.duckdb.files import new_file
 from queuack_store.duckdb.values import pack_rows
 from queuack_store.engine.reads import ReadSql
 from queuack_store.errors import QueryError
-from queuack_store.ids import new_id
 from queuack_store.requests import Table
 
 MAX_ROWS = 10_000  # more rows, or more bytes, travel as a file
@@ -70,9 +69,7 @@ def _run(cursor: Any, path: Path | None, read: ReadSql) -> Table:
 
 
 def _to_file(cursor: Any, path: Path, read: ReadSql, columns: list[str], types: list[str]) -> Path:
-    folder = files_folder(path)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    target = folder / f"{new_id().hex()}.parquet"
+    target = new_file(path)
     query = _recast(read.query, columns, types, _HUGE, "DECIMAL(38,0)")
     quoted = str(target).replace("'", "''")
     cursor.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)", read.params)

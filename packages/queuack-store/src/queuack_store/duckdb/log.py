@@ -23,6 +23,7 @@ class Log:
         self._inode: tuple[int, int] | None = None
         self._database_inode: tuple[int, int] | None = None
         self._transactions = 0
+        self._warned = False
 
     def opened(self) -> None:
         """Note what is there now."""
@@ -59,11 +60,12 @@ class Log:
             return True
         disk = os.statvfs(self._database.parent)
         free, needed = disk.f_bavail * disk.f_frsize, 2 * (self._size() + MAX_LOG_BYTES)
-        if free < needed:
+        if free < needed and not self._warned:
             _LOG.warning(
                 "no checkpoint of %s: it needs %d MB free on the disk, there are %d",
                 self._database, needed >> 20, free >> 20,
             )  # fmt: skip
+        self._warned = free < needed  # once, until there is room again
         return free >= needed
 
     def _size(self) -> int:

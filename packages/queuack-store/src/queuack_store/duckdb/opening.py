@@ -10,6 +10,7 @@ import duckdb
 
 from queuack_store.duckdb.connection import connect, lock_down
 from queuack_store.duckdb.failures import explain_opening
+from queuack_store.duckdb.files import folder_of
 from queuack_store.duckdb.migrate import bring_up_to_date
 from queuack_store.duckdb.queries import sql
 from queuack_store.duckdb.repair import connect_repaired, refuse_orphan_log, set_aside_aborted
@@ -32,16 +33,11 @@ def open_writer(path: Path | None) -> Any:
         if mended:
             _check(connection, path)
             connection.execute("CHECKPOINT")  # writes the mended block anew
-        lock_down(connection, [files_folder(path)])
+        lock_down(connection, [folder_of(path)])
     except BaseException:
         connection.close()
         raise
     return connection
-
-
-def files_folder(path: Path) -> Path:
-    """Return the private folder beside the database for large query results."""
-    return Path(f"{path}.files")
 
 
 def create(path: Path) -> None:
@@ -72,6 +68,7 @@ def _make(draft: Path) -> None:
         bring_up_to_date(connection, str(draft))
     finally:
         connection.close()
+    os.chmod(draft, 0o600)
     with open(draft, "rb+") as file:
         os.fsync(file.fileno())
 
