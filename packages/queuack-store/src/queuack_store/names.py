@@ -25,7 +25,7 @@ MEMORY = ":memory:"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
-_MODES = frozenset(mode.value for mode in DependencyMode)
+_MODES = {mode.value: mode.value for mode in DependencyMode}
 
 
 def queue_name(name: object, what: str = "queue") -> str:
@@ -78,7 +78,7 @@ def optional_seconds(value: object, what: str) -> float | None:
 def mode(value: object) -> str:
     """Return a dependency mode as its plain string."""
     if isinstance(value, str) and value in _MODES:
-        return str(DependencyMode(value).value)
+        return _MODES[value]
     raise InvalidRequestError(f"{value!r:.200} is no dependency_mode: use one of {sorted(_MODES)}")
 
 

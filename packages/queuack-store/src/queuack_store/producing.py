@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from queuack_store import names
@@ -136,10 +137,13 @@ class Producing(Handle):
             dependency_mode, names.retry_policy(retry_delay, retry_backoff, retry_jitter, retry_cap), tags,
             expires,
         )  # fmt: skip
-        calls = _encoded(jobs, self.serialization)
+        calls = list(islice(jobs, MAX_BATCH_JOBS + 1))
+        if len(calls) > MAX_BATCH_JOBS:
+            raise InvalidRequestError(
+                f"a batch holds at most {MAX_BATCH_JOBS:,} jobs: split it", limit=MAX_BATCH_JOBS
+            )
         ids = new_ids(len(calls))
-        new = [NewJob(raw, task, payload, *rest) for raw, (task, payload) in zip(ids, calls, strict=True)]
-        return Pending(Enqueue(new), lambda _: to_texts(ids))
+        return Pending(Enqueue(_new_jobs(calls, ids, rest, self.serialization)), lambda _: to_texts(ids))
 
     aenqueue_batch = awaited(enqueue_batch, "aenqueue_batch")
 
@@ -199,31 +203,31 @@ def _named(kwargs: Any) -> dict[str, Any] | None:
     return dict(kwargs)
 
 
-def _encoded(jobs: Iterable[Call], serialization: str) -> list[tuple[str, bytes]]:
+def _new_jobs(calls: list[Call], ids: list[bytes], rest: tuple[Any, ...], serialization: str) -> list[NewJob]:
+    # One loop and no helper on the common path: a batch costs its sender 2 to 3 µs a job.
     encode = CallEncoder(serialization).encode
-    calls: list[tuple[str, bytes]] = []
+    made: list[NewJob] = []
     size = 0
-    for i, call in enumerate(jobs):
-        if i >= MAX_BATCH_JOBS:
-            raise InvalidRequestError(
-                f"a batch holds at most {MAX_BATCH_JOBS:,} jobs: split it", limit=MAX_BATCH_JOBS
-            )
+    for raw, call in zip(ids, calls, strict=True):
         if not isinstance(call, (tuple, list)) or not 1 <= len(call) <= 3:
             raise InvalidRequestError(
-                f"item {i} of the batch must be (func, args, kwargs), not {call!r:.200}", index=i
+                f"item {len(made)} of the batch must be (func, args, kwargs), not {call!r:.200}",
+                index=len(made),
             )
-        func = call[0]
-        args = _positional(call[1]) if len(call) > 1 else ()
-        task, payload = encode(func, args, _named(call[2]) if len(call) > 2 else None)
+        args = call[1] if len(call) > 1 else ()
+        if args.__class__ is not tuple:
+            args = _positional(args)
+        kwargs = call[2] if len(call) > 2 else None
+        task, payload = encode(call[0], args, _named(kwargs) if kwargs else None)
         size += len(payload)
         if size > MAX_BATCH_BYTES:
             raise InvalidRequestError(
-                f"the first {i + 1:,} jobs of the batch take {size:,} bytes; a batch holds at most "
+                f"the first {len(made) + 1:,} jobs of the batch take {size:,} bytes; a batch holds at most "
                 f"{MAX_BATCH_BYTES:,}: split it",
                 limit=MAX_BATCH_BYTES,
             )
-        calls.append((task, payload))
-    return calls
+        made.append(NewJob(raw, task, payload, *rest))
+    return made
 
 
 def _warn(queue: str, depth: int, block: int) -> None:
