@@ -1,0 +1,195 @@
+"""The command `queuack-worker`: a pool of processes on one queue file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from queuack_store.errors import InvalidRequestError, QueuackError
+
+from queuack_worker.events import Events, log, to_log
+from queuack_worker.settings import (
+    Settings,
+    default_worker_id,
+    parse_queue_option,
+    parse_queues,
+    parse_size,
+    positive,
+)
+
+EXIT_FAILED, EXIT_USAGE, EXIT_TWICE = 1, 2, 130
+DEFAULT_DB = "duckqueue.db"
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+if TYPE_CHECKING:
+    from queuack_worker.resources import Limits
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def work(
+    db: Annotated[
+        str | None, typer.Argument(help="The queue's file. Default: $QUEUACK_DB, else duckqueue.db here.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option("--processes", "-p", help="Child processes. Default: the cores.")
+    ] = None,
+    concurrency: Annotated[int, typer.Option("--concurrency", "-c", help="Threads per child.")] = 1,
+    queues: Annotated[
+        str, typer.Option("--queues", "-q", help="Names with weights: high:100,default:50,low:10")
+    ] = "default",
+    ageing: Annotated[
+        float | None, typer.Option(help="Seconds after which a waiting job goes before heavier queues.")
+    ] = None,
+    app_path: Annotated[
+        list[Path] | None, typer.Option("--app", help="Folder to import job functions from; repeatable.")
+    ] = None,
+    async_concurrency: Annotated[int, typer.Option(help="Coroutine jobs at once per child.")] = 100,
+    shutdown_timeout: Annotated[
+        float, typer.Option(help="Seconds that running jobs get at shutdown.")
+    ] = 30.0,
+    grace: Annotated[
+        float, typer.Option(help="Seconds an interrupted job gets before its process is killed.")
+    ] = 5.0,
+    max_jobs_per_child: Annotated[
+        int | None, typer.Option(help="Replace a child after so many jobs.")
+    ] = None,
+    max_memory_per_child: Annotated[
+        str | None, typer.Option(help="Replace a child that holds more, such as 512M, between jobs.")
+    ] = None,
+    max_memory_per_job: Annotated[
+        str | None, typer.Option(help="Memory a job may take, such as 1G (address space).")
+    ] = None,
+    max_memory_percent: Annotated[
+        float | None, typer.Option(help="Claim nothing while the machine uses more memory.")
+    ] = None,
+    max_load: Annotated[float | None, typer.Option(help="... while the load per core is higher.")] = None,
+    min_disk_free: Annotated[
+        str | None, typer.Option(help="... while the file's disk has less free, such as 1G.")
+    ] = None,
+    serialization: Annotated[str, typer.Option(help="pickle, or json_ref: never unpickle.")] = "pickle",
+    allowed_modules: Annotated[
+        str | None, typer.Option(help="With json_ref: modules whose functions may run, by commas.")
+    ] = None,
+    worker_id: Annotated[str | None, typer.Option(help="A label for lists and logs.")] = None,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_format: Annotated[
+        str, typer.Option(help="auto, console or json; auto: console on a terminal.")
+    ] = "auto",
+) -> None:
+    """Run the jobs of a queue in child processes until SIGTERM or SIGINT.
+
+    The first signal drains: nothing more is claimed, what has not started goes back, running jobs
+    finish. A second one stops at once. Exit codes: 0 after a drain, 1 failure, 2 bad usage, 130 after a
+    second signal.
+    """
+    from queuack_worker.logs import FORMATS, configure
+    from queuack_worker.resources import Limits
+
+    if log_level not in LEVELS or log_format not in FORMATS:
+        raise InvalidRequestError(
+            f"--log-level is one of {', '.join(LEVELS)}; --log-format one of {', '.join(FORMATS)}"
+        )
+    for name, seconds in (("--shutdown-timeout", shutdown_timeout), ("--grace", grace), ("--ageing", ageing)):
+        if seconds is not None and seconds < 0:
+            raise InvalidRequestError(f"{name} is {seconds:g}: give seconds, 0 or more")
+    path = os.path.abspath(db or os.environ.get("QUEUACK_DB") or DEFAULT_DB)
+    settings = Settings(
+        queues=parse_queues(parse_queue_option(queues), "default"),
+        worker_id=worker_id or default_worker_id(),
+        concurrency=positive("--concurrency", concurrency),
+        async_concurrency=positive("--async-concurrency", async_concurrency, 10_000),
+        grace_s=grace,
+        shutdown_timeout_s=shutdown_timeout,
+        ageing_s=ageing,
+        max_jobs=max_jobs_per_child and positive("--max-jobs-per-child", max_jobs_per_child, 10**9),
+        max_rss=(max_memory_per_child and parse_size(max_memory_per_child)) or None,
+        memory_limit=(max_memory_per_job and parse_size(max_memory_per_job)) or None,
+    )
+    limits = Limits(
+        max_memory_percent,
+        max_load,
+        parse_size(min_disk_free) if min_disk_free else None,
+        os.path.dirname(path),
+    )
+    configure(LEVELS[log_level], log_format)
+    try:
+        run_pool(
+            path,
+            settings,
+            positive("--processes", processes if processes is not None else os.cpu_count() or 1),
+            [*(str(folder.resolve()) for folder in app_path or []), os.getcwd()],
+            limits if limits.any() else None,
+            serialization,
+            allowed_modules.split(",") if allowed_modules else None,
+            LEVELS[log_level],
+        )
+    except KeyboardInterrupt:
+        raise typer.Exit(EXIT_TWICE) from None
+
+
+def run_pool(
+    path: str,
+    settings: Settings,
+    processes: int,
+    app_path: list[str],
+    limits: Limits | None,
+    serialization: str,
+    allowed_modules: list[str] | None,
+    log_level: int = logging.INFO,
+) -> None:
+    """Run the pool in this process until it was told to stop.
+
+    Raises:
+        KeyboardInterrupt: after a second signal. QueuackError: it can't run.
+    """
+    import threading
+
+    from queuack_store.queue import DuckQueue
+
+    from queuack_worker.stopping import StopSignals
+    from queuack_worker.supervisor import Supervisor
+
+    events = Events()
+    events.subscribe(to_log)
+    stop = threading.Event()
+    with (
+        StopSignals(stop) as signals,
+        DuckQueue(
+            path,
+            default_queue=settings.queues[0][0],
+            serialization=serialization,
+            allowed_modules=allowed_modules,
+        ) as queue,
+    ):
+        supervisor = Supervisor(queue, settings, processes, app_path, events, limits, log_level)
+        signals.on_second(supervisor.stop_now)
+        log.info(
+            "%d processes on %s, queues %s",
+            processes,
+            path,
+            ", ".join(f"{n}:{w}" for n, w in settings.queues),
+        )
+        supervisor.run(stop)
+    signals.raise_second()
+
+
+def main() -> None:
+    """Run the command and exit with its code."""
+    try:
+        app(standalone_mode=True)
+    except InvalidRequestError as error:
+        sys.stderr.write(f"queuack-worker: {error}\n")
+        raise SystemExit(EXIT_USAGE) from None
+    except QueuackError as error:
+        sys.stderr.write(f"queuack-worker: {error}\n")
+        raise SystemExit(EXIT_FAILED) from None
+
+
+if __name__ == "__main__":
+    main()
