@@ -429,7 +429,7 @@ class Core:
             self.fetch(missing)
         if self.hungry or self.state.fed:
             serve_waiting(self)
-            wakes += [waiting.deadline for waiting in self.hungry]
+            wakes += [w.deadline for w in self.hungry if w.deadline > now]
         return min((w for w in wakes if w is not None), default=None)
 
     def _finish_cycle(self) -> None:

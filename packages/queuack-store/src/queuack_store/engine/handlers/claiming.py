@@ -41,7 +41,7 @@ def claim(core: Core, ask: Ask) -> Any:
     if request.wait_s > 0:
         session.queues = frozenset(name for name, _ in request.queues)
     found = [] if core.frugal else take(core, session, request)
-    if not found and request.wait_s > 0:
+    if not found and (request.wait_s > 0 or _incomplete(core, request)):
         core.hungry.append(Waiting(ask, core.now + request.wait_s))
         return core.PARKED
     return found
@@ -59,7 +59,7 @@ def serve_waiting(core: Core) -> None:
         found = take(core, session, request) if wanted else []
         if found:
             core.reply(waiting.ask, found)
-        elif waiting.deadline <= core.now:
+        elif waiting.deadline <= core.now and not _incomplete(core, request):
             core.reply(waiting.ask, [])
         else:
             still.append(waiting)
@@ -95,6 +95,15 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
         if job.suspect and not request.whole:
             break
     return out
+
+
+def _incomplete(core: Core, request: Claim) -> bool:
+    """Return whether ready jobs of these queues are on disk only: then even a claim at once waits for them."""
+    return any(
+        window.frontier is not None and not len(window)
+        for _, windows in _windows(core, request)
+        for window in windows
+    )
 
 
 def _windows(core: Core, request: Claim) -> list[tuple[int, list[Window[Job]]]]:
