@@ -13,20 +13,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from queuack_store import ids
 from queuack_store.engine.changes import Answer, Record
 from queuack_store.engine.draft import Draft
 from queuack_store.engine.entries import Job, Queue, Run, Session
+from queuack_store.engine.expectations import Expectations
 from queuack_store.engine.handlers import ROUTES
 from queuack_store.engine.handlers.claiming import Waiting, serve_waiting
 from queuack_store.engine.handlers.endings import result_of
 from queuack_store.engine.handlers.sessions import close_session, open_session, watch_sessions
 from queuack_store.engine.inbox import Ask, CloseSession, OpenSession, Withdraw
-from queuack_store.engine.reads import Read, ReadJobs, ReadQuery, Snapshot, StoredRun
+from queuack_store.engine.lookup import Loaded, Lookup
+from queuack_store.engine.reads import Read, Snapshot
 from queuack_store.engine.refill import Refiller
 from queuack_store.engine.state import Missing, State
 from queuack_store.engine.window import NOTHING
-from queuack_store.errors import OwnerLostError, QueuackError, UnknownJobError
+from queuack_store.errors import OwnerLostError, QueuackError
 from queuack_store.jobs import SessionInfo
 from queuack_store.requests import (
     REPLIES,
@@ -40,18 +41,9 @@ from queuack_store.requests import (
 )
 from queuack_store.states import DELAYED
 
-UNKNOWN_TASK_S = 1.0  # a task never seen is taken to be long
-MAX_TASKS = 10_000  # tasks whose run time is remembered
 KEPT = frozenset({Enqueue, Finish, Purge, Retry, Cancel, Pause, Reschedule})  # answers kept for a resend
 
 logger = logging.getLogger("queuack.engine")
-
-
-class Loaded(NamedTuple):
-    """The result of a read (or the error it ended with) on its way back to the core."""
-
-    token: int
-    value: Any
 
 
 class Applied(NamedTuple):
@@ -65,7 +57,6 @@ class Decision(NamedTuple):
 
     record: Record | None
     replies: list[tuple[Ask, Any]]
-    reads: list[tuple[int, Read]]
     wake_at: float | None
 
 
@@ -81,18 +72,10 @@ class Core:
         self.hungry: list[Waiting] = []
         self.waiters: dict[bytes, list[Ask]] = {}
         self.run_waiters: dict[bytes, list[Ask]] = {}
-        self.absent: set[bytes] = set()
-        self._absent_keys: set[str] = set()
-        self._run_keys: dict[str, bytes] = {}
-        self._tasks: dict[str, float] = {}
+        self.lookup = Lookup(self.state)
+        self.expected = Expectations()
         self._replies: list[tuple[Ask, Any]] = []
-        self._reads: list[tuple[int, Read]] = []
-        self._pending: dict[int, tuple[Callable[[Any], None], Ask | None]] = {}
-        self._pins: dict[int, int] = {}  # reads under way: the applied cycle when each was asked
         self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
-        self._taken: list[tuple[int, tuple[Callable[[Any], None], Ask | None], int | None]] = []
-        self._visitors: list[Job] = []
-        self._token = 0
         self._refiller = Refiller(self)
 
     @property
@@ -115,7 +98,7 @@ class Core:
         state.delayed.frontier = NOTHING if any(s == DELAYED for _, s, _ in snapshot.counts) else None
         for name in snapshot.paused:
             state.queue(name).paused = True
-        self._load_runs(snapshot.runs)
+        self.lookup.load_runs(snapshot.runs)
         gone = set(dead)
         for info in snapshot.sessions:
             session = state.sessions[info.id] = Session(info, now)
@@ -123,8 +106,10 @@ class Core:
             if info.id in gone:
                 session.heard_at = float("-inf")
         for owner, seq, body in snapshot.answers:
-            if owner in state.sessions:
-                state.sessions[owner].answers[seq] = body
+            if owner not in state.sessions:  # it has ended, but may come back and ask again
+                state.sessions[owner] = Session(SessionInfo(owner), now)
+                state.sessions[owner].closed_at = now
+            state.sessions[owner].answers[seq] = body
         for row in snapshot.claimed:
             job = state.adopt(row)
             holder = state.sessions.get(job.session or b"")
@@ -145,7 +130,8 @@ class Core:
         An exception out of here is a fault in the engine: roll back and try the items one by one.
         """
         self.now, self.frugal = now, frugal
-        self._replies, self._reads, self._taken = [], [], []
+        self._replies = []
+        self.lookup.begin()
         for item in items:
             if isinstance(item, Ask):
                 self._dispatch(item)
@@ -157,7 +143,7 @@ class Core:
         self._finish_cycle()
         state = self.state
         record = state.draft.record(now, state.next_seq, state.next_claim) if state.draft else None
-        return Decision(record, self._replies, self._reads, wake)
+        return Decision(record, self._replies, wake)
 
     def accept(self) -> None:
         """The record is durable (or there was none): the draft is the state now."""
@@ -170,32 +156,24 @@ class Core:
         """Forget the cycle. Returns waiting asks that it had answered: give them in again."""
         given = {id(item) for item in items}
         self.state.rollback()
-        for token, waiting, pin in self._taken:
-            self._pending[token] = waiting
-            if pin is not None:
-                self._pins[token] = pin
+        self.lookup.rollback()
         self.hungry = [w for w in self.hungry if id(w.ask) not in given]
         for register in (self.waiters, self.run_waiters):
             for key in list(register):
                 register[key] = [ask for ask in register[key] if id(ask) not in given]
                 if not register[key]:
                     del register[key]
-        for token, _ in self._reads:
-            if token in self._pending and self._pending[token][1] is not None:
-                del self._pending[token]
-                self._pins.pop(token, None)
         return [ask for ask, _ in self._replies if id(ask) not in given]
 
     def give_up(self, item: Any) -> Ask | None:
         """Forget an item that can't be decided; return the ask that has to be told, if there is one."""
         if isinstance(item, Loaded):
-            self._pins.pop(item.token, None)
-            return self._pending.pop(item.token, (None, None))[1]
+            return self.lookup.give_up(item.token)
         return item if isinstance(item, Ask) else None
 
     def open_reads(self) -> list[tuple[int, Read]]:
         """Return the reads of the last cycle that somebody still waits for."""
-        return [(token, read) for token, read in self._reads if token in self._pending]
+        return self.lookup.open_reads()
 
     def waiting_asks(self) -> list[Ask]:
         """Return all asks that have not been answered."""
@@ -203,7 +181,7 @@ class Core:
         for register in (self.waiters, self.run_waiters):
             found += [ask for asks in register.values() for ask in asks]
         found += [s.watch[0] for s in self.state.sessions.values() if s.watch is not None]
-        return found + [ask for _, ask in self._pending.values() if ask is not None]
+        return found + self.lookup.waiting_asks()
 
     # -- asks ------------------------------------------------------------------------------------
 
@@ -240,7 +218,7 @@ class Core:
         try:
             value = step()
         except Missing as missing:
-            self.fetch(missing, ask, lambda: self._run(ask, step))
+            self.lookup.fetch(missing, ask, lambda: self._run(ask, step))
             return
         except QueuackError as error:
             value = error
@@ -276,25 +254,11 @@ class Core:
                 if not register[key]:
                     del register[key]
 
-    # -- reads -----------------------------------------------------------------------------------
-
-    def read(
-        self, read: Read, go_on: Callable[[Any], None], ask: Ask | None = None, pin: bool = True
-    ) -> None:
-        """Ask for rows; `go_on` is called with them in a later cycle."""
-        self._token += 1
-        self._reads.append((self._token, read))
-        self._pending[self._token] = (go_on, ask)
-        if pin:
-            self._pins[self._token] = self.state.applied
-
     def _loaded(self, loaded: Loaded) -> None:
-        waiting = self._pending.pop(loaded.token, None)
-        pin = self._pins.pop(loaded.token, None)
+        waiting = self.lookup.take(loaded)
         if waiting is None:
             return
         go_on, ask = waiting
-        self._taken.append((loaded.token, waiting, pin))
         if isinstance(loaded.value, BaseException):
             logger.warning("a read failed: %s", loaded.value)
             if ask is not None:
@@ -302,104 +266,12 @@ class Core:
                 return
         self._run(ask, lambda: go_on(loaded.value) or self.PARKED)
 
-    def fetch(
-        self, missing: Missing, ask: Ask | None = None, go_on: Callable[[], None] | None = None
-    ) -> None:
-        """Read the jobs, runs or keys that are missing, then go on."""
-
-        def rows_came(rows: Any) -> None:
-            for row in rows:
-                self._visitors.append(self.state.adopt(row))
-            self.absent.update(set(missing.jobs) - {row.spec.id for row in rows})
-            if go_on is not None:
-                go_on()
-
-        def runs_came(rows: list[StoredRun]) -> None:
-            self._load_runs([row for row in rows if row.spec.id not in self.state.runs])
-            if go_on is not None:
-                go_on()
-
-        def key_came(rows: list[Any]) -> None:
-            for row in rows:
-                self._run_keys[missing.key] = row["id"]
-            if not rows:
-                self._absent_keys.add(missing.key)
-            if go_on is not None:
-                go_on()
-
-        def unless_failed(step: Callable[[Any], None]) -> Callable[[Any], None]:
-            return lambda rows: None if isinstance(rows, BaseException) else step(rows)
-
-        after = self.draft.cycle - 1
-        if missing.key:
-            self.read(ReadQuery("run_by_key", {"key": missing.key}, after), unless_failed(key_came), ask)
-        elif missing.runs:
-            self.read(ReadQuery("stored_runs", {"ids": missing.runs}, after), unless_failed(runs_came), ask)
-        else:
-            self.read(ReadJobs(missing.jobs), unless_failed(rows_came), ask)
-
-    def need(self, wanted: Iterable[bytes], strict: bool = True) -> list[Job]:
-        """Return jobs by id, in order.
-
-        Raises:
-            Missing: some must be read first. UnknownJobError: there is no such job (`strict` only).
-        """
-        known, found, missing = self.state.jobs, [], []
-        for job_id in wanted:
-            job = known.get(job_id)
-            if job is not None:
-                found.append(job)
-            elif job_id not in self.absent:
-                missing.append(job_id)
-            elif strict:
-                text = ids.to_text(job_id)
-                raise UnknownJobError(f"there is no job {text}: it never existed or was purged", id=text)
-        if missing:
-            raise Missing(missing)
-        return found
-
-    def need_runs(self, wanted: Iterable[bytes]) -> None:
-        """Make sure that runs are in memory."""
-        missing = {run_id for run_id in wanted if run_id not in self.state.runs}
-        if missing:
-            raise Missing(runs=missing)
-
     # -- what handlers ask of the whole ----------------------------------------------------------
 
     def wake_waiters(self, job: Job) -> None:
         """Answer those who wait for a job that has ended."""
         for ask in self.waiters.pop(job.id, ()):
             self.reply(ask, result_of(job))
-
-    def expected_s(self, task: str) -> float:
-        """Return how long a task's next run is expected to take, from its earlier ones."""
-        return self._tasks.get(task, UNKNOWN_TASK_S)
-
-    def learn(self, task: str, duration_s: float) -> None:
-        """Remember how long a run took; quick to believe that a task has become slow."""
-        known = self._tasks.get(task)
-        if known is None:
-            if len(self._tasks) >= MAX_TASKS:
-                self._tasks.clear()
-            self._tasks[task] = duration_s
-        else:
-            share = 0.5 if duration_s > known else 0.1
-            self._tasks[task] = known + share * (duration_s - known)
-
-    def run_by_key(self, key: str) -> bytes | None:
-        """Return the run that was submitted under a key."""
-        if key in self._run_keys:
-            return self._run_keys[key]
-        if key in self._absent_keys:
-            return None
-        raise Missing(key=key)
-
-    def remember_key(self, run: Run) -> None:
-        """Note the key of a new run."""
-        key = run.spec.key
-        if key is not None:
-            self._run_keys[key] = run.spec.id
-            self.draft.on_rollback(lambda: self._run_keys.pop(key, None))
 
     def listeners(self, queue: str) -> list[str]:
         """Return the names of the workers that claim from a queue."""
@@ -426,7 +298,7 @@ class Core:
         try:
             wakes.append(watch_sessions(self))
         except Missing as missing:
-            self.fetch(missing)
+            self.lookup.fetch(missing)
         if self.hungry or self.state.fed:
             serve_waiting(self)
             wakes += [w.deadline for w in self.hungry if w.deadline > now]
@@ -440,40 +312,16 @@ class Core:
                 for ask in self.run_waiters.pop(run.spec.id, ()):
                     self.reply(ask, run.status)
         state.fed.clear()
-        if self._visitors and not any(ask is not None for _, ask in self._pending.values()):
-            visitors, self._visitors = self._visitors, []
-            self._visitors = state.forget_clean(visitors, self._floor())
-        self.absent.clear()
-        self._absent_keys.clear()
-
-    def _floor(self) -> int:
-        return min(self._pins.values(), default=self.state.applied)
+        self.lookup.finish()
 
     def _applied(self, cycle: int) -> None:
         state = self.state
         state.applied = cycle
-        floor = min(self._floor(), cycle)
+        floor = min(self.lookup.floor(), cycle)
         while self._unapplied and self._unapplied[0][0] <= floor:
             _, jobs, runs = self._unapplied.popleft()
             state.forget_clean(jobs, floor)
             for run in runs:
                 if run.ended and state.runs.get(run.spec.id) is run:
                     del state.runs[run.spec.id]
-                    self._run_keys.pop(run.spec.key or "", None)
-
-    def _load_runs(self, rows: list[StoredRun]) -> None:
-        runs = self.state.runs
-        for row in rows:
-            run = runs[row.spec.id] = Run(row.spec, row.created_at, None)
-            run.status = row.status
-            if row.spec.key is not None:
-                self._run_keys[row.spec.key] = row.spec.id
-        for row in rows:
-            run = runs[row.spec.id]
-            run.parent = runs.get(row.spec.parent_id or b"")
-        for row in rows:
-            above: Run | None = runs[row.spec.id]
-            while above is not None:
-                for status, count in row.counts.items():
-                    above.counts[status] = above.counts.get(status, 0) + count
-                above = above.parent
+                    self.lookup.forget_key(run)

@@ -11,9 +11,10 @@ from typing import Any
 from queuack_store.clock import Clock, SystemClock
 from queuack_store.engine.applier import Applier
 from queuack_store.engine.changes import decode, encode
-from queuack_store.engine.core import Applied, Core, Decision, Loaded
+from queuack_store.engine.core import Applied, Core, Decision
 from queuack_store.engine.inbox import Ask, CloseSession, Inbox, OpenSession, Sink
 from queuack_store.engine.journalling import Journal, MemoryJournal, Probe, no_probe
+from queuack_store.engine.lookup import Loaded
 from queuack_store.engine.reads import Backend, Read, ReadQuery, ReadSql
 from queuack_store.errors import QueuackError, StorageError, StorageFullError, StoreClosedError
 from queuack_store.jobs import SessionInfo

@@ -74,7 +74,7 @@ class Refiller:
                 if mine(job) and key_of(job) > asked and window.offer(key_of(job), job):
                     core.state.fed.add(job.queue.name)
 
-        core.read(read, rows_came)
+        core.lookup.read(read, rows_came)
 
     def _trim(self) -> None:
         """Halve the largest window: the worse half is on disk and comes back when its turn is near."""

@@ -41,7 +41,7 @@ def purge(core: Core, ask: Ask, so_far: int = 0) -> Any:
         else:
             purge(core, ask, count)
 
-    core.read(read, go_on, ask)
+    core.lookup.read(read, go_on, ask)
     return core.PARKED
 
 
@@ -69,7 +69,7 @@ def retry(core: Core, ask: Ask) -> Any:
     """Answer `Retry`."""
     request: Retry = ask.request
     if request.ids is not None:
-        jobs = core.need(request.ids)
+        jobs = core.lookup.jobs(request.ids)
         for job in jobs:
             if job.status not in (FAILED, CANCELLED, SKIPPED):
                 raise InvalidRequestError(
@@ -83,12 +83,14 @@ def retry(core: Core, ask: Ask) -> Any:
         wanted = [row[0] for row in rows]
 
         def step() -> int:
-            return revive(core, [job for job in core.need(wanted, strict=False) if job.status is FAILED])
+            return revive(
+                core, [job for job in core.lookup.jobs(wanted, strict=False) if job.status is FAILED]
+            )
 
         core.again(ask, step)
 
     params = {"queue": request.queue, "limit": MAX_BATCH_JOBS}
-    core.read(ReadQuery("failed_ids", params, core.draft.cycle - 1), failed_came, ask)
+    core.lookup.read(ReadQuery("failed_ids", params, core.draft.cycle - 1), failed_came, ask)
     return core.PARKED
 
 
@@ -99,8 +101,8 @@ def revive(core: Core, jobs: list[Job]) -> int:
         Missing: jobs or runs that must be read first; nothing was changed.
     """
     family = _family(core, jobs)
-    core.need([parent for job in family.values() for parent in job.spec.parents], strict=False)
-    core.need_runs(job.spec.run_id for job in family.values() if job.spec.run_id and job.run is None)
+    core.lookup.jobs([parent for job in family.values() for parent in job.spec.parents], strict=False)
+    core.lookup.runs(job.spec.run_id for job in family.values() if job.spec.run_id and job.run is None)
     asked = {job.id for job in jobs}
     count = 0
     for job in sorted(family.values(), key=lambda job: job.seq):
@@ -122,7 +124,7 @@ def _family(core: Core, jobs: list[Job]) -> dict[bytes, Job]:
         if job.id in family:
             continue
         family[job.id] = job
-        children = core.need(job.children or (), strict=False)
+        children = core.lookup.jobs(job.children or (), strict=False)
         stack.extend(child for child in children if child.status is SKIPPED)
     return family
 
@@ -146,7 +148,7 @@ def _revive_one(core: Core, job: Job, unfinished: int) -> None:
 def cancel(core: Core, ask: Ask) -> bool:
     """Answer `Cancel`."""
     request: Cancel = ask.request
-    (job,) = core.need([request.id])
+    (job,) = core.lookup.jobs([request.id])
     return cancel_job(core, job, request.reason)
 
 
@@ -190,7 +192,7 @@ def _set_paused(core: Core, queue: Queue, paused: bool) -> None:
 def reschedule(core: Core, ask: Ask) -> None:
     """Answer `Reschedule`."""
     request: Reschedule = ask.request
-    (job,) = core.need([request.id])
+    (job,) = core.lookup.jobs([request.id])
     if job.status is CLAIMED or job.status in ENDED:
         raise InvalidRequestError(
             f"job {ids.to_text(job.id)} is {job.status}: only a job that has not started can be changed",

@@ -85,7 +85,7 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
                 break
             continue
         if not request.whole and len(out) >= request.idle:
-            spent += core.expected_s(job.spec.task)
+            spent += core.expected.of(job.spec.task)
             if spent > BATCH_WORK_S:
                 break
         if job.suspect and not request.whole and (out or not request.idle):
@@ -189,7 +189,7 @@ def _expire(core: Core, job: Job, window: Window[Job]) -> bool:
     try:
         need_children(core, [job], deep=True)
     except Missing as missing:
-        core.fetch(missing)
+        core.lookup.fetch(missing)
         return False
     window.pop()
     end(core, job, "skip", "expired before it could start")

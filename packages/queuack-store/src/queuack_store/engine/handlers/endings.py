@@ -35,7 +35,7 @@ def need_children(core: Core, jobs: Iterable[Job], deep: bool) -> None:
             seen.add(child_id)
             child = known.get(child_id)
             if child is None:
-                if child_id not in core.absent:
+                if not core.lookup.is_absent(child_id):
                     missing.append(child_id)
             elif deep and child.status is WAITING and child.children:
                 stack.append(child)

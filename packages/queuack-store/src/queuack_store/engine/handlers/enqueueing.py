@@ -27,7 +27,7 @@ def enqueue(core: Core, ask: Ask) -> Enqueued:
     request: Enqueue = ask.request
     for run in request.runs:
         if run.key is not None:
-            known = core.run_by_key(run.key)
+            known = core.lookup.run_by_key(run.key)
             if known is not None:
                 return Enqueued(run_id=known)
     check(core, request.jobs)
@@ -86,7 +86,7 @@ def find_parents(core: Core, jobs: list[NewJob]) -> dict[bytes, Job | None]:
                 found[parent] = None
             elif parent in known:
                 found[parent] = known[parent]
-            elif parent in core.absent:
+            elif core.lookup.is_absent(parent):
                 text = ids.to_text(parent)
                 raise UnknownJobError(
                     f"job {ids.to_text(job.id)} depends on {text}, which does not exist (or was purged, or "
@@ -128,7 +128,7 @@ def add_run(core: Core, spec: NewRun, jobs: int) -> Run:
     state.runs[spec.id] = run
     core.draft.new_runs.append(RunRow(spec, core.now, jobs))
     core.draft.on_rollback(lambda: state.runs.pop(spec.id, None))
-    core.remember_key(run)
+    core.lookup.remember_key(run)
     return run
 
 

@@ -30,9 +30,9 @@ def finish(core: Core, ask: Ask) -> list[Any]:
     request: Finish = ask.request
     jobs = core.state.jobs
     session = core.state.sessions[ask.session]
-    unknown = [o.id for o in request.outcomes if o.id not in jobs and o.id not in core.absent]
+    unknown = [o.id for o in request.outcomes if o.id not in jobs and not core.lookup.is_absent(o.id)]
     if unknown:
-        core.need(unknown)
+        core.lookup.jobs(unknown)
     ending = [jobs[o.id] for o in request.outcomes if o.id in jobs and jobs[o.id].children]
     if ending:
         deep = any(o.kind in ("failed", "cancelled", "skipped") for o in request.outcomes)
@@ -82,7 +82,7 @@ def settle(core: Core, job: Job, outcome: Outcome) -> None:
         job.attempts += 1
         job.started_at = max(job.claimed_at or 0.0, core.now - outcome.duration_s)
     if outcome.duration_s:
-        core.learn(job.spec.task, outcome.duration_s)
+        core.expected.learn(job.spec.task, outcome.duration_s)
     too_large = outcome.result is not None and len(outcome.result) > MAX_PAYLOAD_BYTES
     if kind == "done" and not too_large:
         _succeed(core, job, outcome)

@@ -56,14 +56,14 @@ def list_queues(core: Core, _: Ask) -> list[tuple[str, bool, dict[str, int]]]:
 def get_job(core: Core, ask: Ask) -> Any:
     """Answer `GetJob`."""
     request: GetJob = ask.request
-    found = core.need([request.id], strict=False)
+    found = core.lookup.jobs([request.id], strict=False)
     return found[0].view() if found else None
 
 
 def wait(core: Core, ask: Ask) -> Any:
     """Answer `Wait`, when the job has ended."""
     request: Wait = ask.request
-    (job,) = core.need([request.id])
+    (job,) = core.lookup.jobs([request.id])
     if job.status not in ENDED:
         core.waiters.setdefault(job.id, []).append(ask)
         return core.PARKED
@@ -73,14 +73,14 @@ def wait(core: Core, ask: Ask) -> Any:
 def get_results(core: Core, ask: Ask) -> Any:
     """Answer `GetResults`."""
     request: GetResults = ask.request
-    return results(core, ask, core.need(request.ids), lambda found: found)
+    return results(core, ask, core.lookup.jobs(request.ids), lambda found: found)
 
 
 def get_parents(core: Core, ask: Ask) -> Any:
     """Answer `GetParents`."""
     request: GetParents = ask.request
-    (job,) = core.need([request.id])
-    parents = core.need(list(dict.fromkeys(job.spec.parents)), strict=False)
+    (job,) = core.lookup.jobs([request.id])
+    parents = core.lookup.jobs(list(dict.fromkeys(job.spec.parents)), strict=False)
     return results(core, ask, parents, lambda found: found)
 
 
@@ -103,13 +103,13 @@ def results(core: Core, ask: Ask, jobs: list[Job], shape: Callable[[list[JobResu
             full.append(found)
         core.reply(ask, shape(full))
 
-    core.read(ReadResults(unread), go_on, ask)
+    core.lookup.read(ReadResults(unread), go_on, ask)
     return core.PARKED
 
 
 def _query(core: Core, ask: Ask, name: str, shape: Callable[[list[Any]], Any], **params: Any) -> Any:
     read = ReadQuery(name, params, core.draft.cycle - 1)
-    core.read(read, lambda rows: core.reply(ask, shape(rows)), ask, pin=False)
+    core.lookup.read(read, lambda rows: core.reply(ask, shape(rows)), ask, pin=False)
     return core.PARKED
 
 
@@ -172,14 +172,14 @@ def sql(core: Core, ask: Ask) -> Any:
     """Answer `Sql`."""
     request: Sql = ask.request
     read = ReadSql(request.query, request.params, request.timeout_s, request.as_file, core.draft.cycle - 1)
-    core.read(read, lambda table: core.reply(ask, table), ask, pin=False)
+    core.lookup.read(read, lambda table: core.reply(ask, table), ask, pin=False)
     return core.PARKED
 
 
 def why(core: Core, ask: Ask) -> dict[str, Any]:
     """Answer `Why`: the reason as data, and a sentence in `text`."""
     request: Why = ask.request
-    (job,) = core.need([request.id])
+    (job,) = core.lookup.jobs([request.id])
     queue = job.queue
     facts: dict[str, Any] = {"id": ids.to_text(job.id), "status": job.status, "queue": queue.name}
     if job.status in ENDED:
@@ -197,7 +197,7 @@ def why(core: Core, ask: Ask) -> dict[str, Any]:
             f" after: {job.error}" if job.error else ""
         )
     elif job.status is WAITING:
-        parents = core.need(list(job.spec.parents), strict=False)
+        parents = core.lookup.jobs(list(job.spec.parents), strict=False)
         open_ones = [p for p in parents if p.status not in ENDED]
         facts["reason"] = "waiting"
         facts["parents"] = [
