@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
@@ -56,13 +57,17 @@ def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> in
             if any(child is not None and child.status in LIVE for child in children):
                 continue
             del state.jobs[job_id]
-            core.draft.on_rollback(lambda j=job: state.jobs.__setitem__(j.id, j))
+            core.draft.on_rollback(partial(state.jobs.__setitem__, job_id, job))
         counts = state.queue(queue_name).counts
         counts[request.status] -= 1
-        core.draft.on_rollback(lambda c=counts: c.__setitem__(request.status, c[request.status] + 1))
+        core.draft.on_rollback(partial(_add, counts, request.status))
         core.draft.purged.append(job_id)
         count += 1
     return count
+
+
+def _add(counts: dict[str, int], status: str) -> None:
+    counts[status] += 1
 
 
 def retry(core: Core, ask: Ask) -> Any:

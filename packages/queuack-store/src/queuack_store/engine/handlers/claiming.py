@@ -98,7 +98,7 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
 
 
 def _incomplete(core: Core, request: Claim) -> bool:
-    """Return whether ready jobs of these queues are on disk only: then even a claim at once waits for them."""
+    """Return whether ready jobs of these queues are on disk only: even a claim at once waits for them."""
     return any(
         window.frontier is not None and not len(window)
         for _, windows in _windows(core, request)
