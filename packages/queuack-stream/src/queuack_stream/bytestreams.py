@@ -36,25 +36,42 @@ def open_to_read(path: Path, codec: str | None, buffer: int = BUFFER) -> IO[byte
         return cast("IO[bytes]", gzip.open(path, "rb"))
     import pyarrow as pa
 
-    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), codec), buffer)
+    # A read that meets the broken end loses what it had, so reads are small.
+    return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), codec), min(buffer, 1 << 13))
 
 
-def read_bytes(source: IO[bytes], size: int, path: Path, place: str) -> bytes:
-    """The next `size` bytes, fewer at the end. Raises CorruptFileError where a compressed file breaks off."""
-    try:
-        return source.read(size)
-    except (EOFError, OSError, zlib.error, ValueError) as error:
-        raise CorruptFileError(str(path), place, f"the compressed data breaks off ({error})") from error
+def blocks(source: IO[bytes], path: Path, size: int) -> Iterator[bytes]:
+    """The file in blocks of about `size` bytes.
+
+    Raises:
+        CorruptFileError: compressed data breaks off; after all bytes before that.
+    """
+    offset = 0
+    error: Exception | None = None
+    while error is None:
+        pieces: list[bytes] = []
+        held = 0
+        try:
+            while held < size and (piece := source.read1(size - held)):  # type: ignore[attr-defined]
+                pieces.append(piece)
+                held += len(piece)
+        except (EOFError, OSError, zlib.error) as problem:
+            error = problem
+        offset += held
+        if held:
+            yield b"".join(pieces) if len(pieces) > 1 else pieces[0]
+        elif error is None:
+            return
+    why = f"the compressed data breaks off ({error})"
+    raise CorruptFileError(str(path), f"byte {offset}", why) from error
 
 
 def whole_lines(source: IO[bytes], path: Path, size: int) -> Iterator[bytes]:
     """The file in blocks of about `size` bytes, each ending at a line's end (the last one perhaps not)."""
-    offset = 0
     pieces: list[
         bytes
-    ] = []  # of a line longer than a block: joined once, so a line of gigabytes is not quadratic
-    while block := read_bytes(source, size, path, f"byte {offset}"):
-        offset += len(block)
+    ] = []  # of a line longer than a block: joined once, so its length costs no more than it is
+    for block in blocks(source, path, size):
         end = block.rfind(b"\n") + 1
         if not end:
             pieces.append(block)

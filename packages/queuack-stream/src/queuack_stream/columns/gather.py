@@ -11,7 +11,7 @@ import pyarrow.types as is_
 
 from queuack_stream.columns.arrays import FAILURES, direct_kinds, to_array
 from queuack_stream.columns.declared import accepts
-from queuack_stream.columns.kinds import NONE, Unfit, infer
+from queuack_stream.columns.kinds import NONE, Unfit, infer, infer_each
 from queuack_stream.columns.lattice import join
 from queuack_stream.errors import RowError
 
@@ -71,10 +71,10 @@ class Column:
         return to_array(values, joined)
 
     def _take_declared(self, values: list[Any]) -> pa.Array:
-        if not accepts(self.type, infer(values)):
-            for value in values:
-                if not accepts(self.type, infer([value])):
-                    raise Unfit(value, f"the column is declared {self.type}")
+        for same, found in infer_each(values):
+            if not accepts(self.type, found):
+                value = next(value for value in same if not accepts(self.type, infer([value])))
+                raise Unfit(value, f"the column is declared {self.type}")
         return to_array(values, self.type)
 
     def _refused(self, first_row: int, values: list[Any], value: object, why: str) -> RowError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -67,16 +67,21 @@ def plain(value: Any) -> Any:
 def infer(values: Iterable[Any]) -> pa.DataType:
     """The type that holds all the values. Raises Unfit, with the value, where there is none."""
     result = pa.null()
-    by_kind: dict[type, list[Any]] = {}
-    for value in values:
-        by_kind.setdefault(type(value), []).append(value)
-    for kind, same in by_kind.items():
-        one = _SIMPLE.get(kind) or _infer_kind(kind, same)
+    for same, one in infer_each(values):
         joined = join(result, one)
         if joined is None:
             raise Unfit(same[0], f"{one} doesn't go together with {result} in one column")
         result = joined
     return result
+
+
+def infer_each(values: Iterable[Any]) -> Iterator[tuple[list[Any], pa.DataType]]:
+    """For each Python type among the values: those of it, and the type that holds them. Raises Unfit."""
+    by_kind: dict[type, list[Any]] = {}
+    for value in values:
+        by_kind.setdefault(type(value), []).append(value)
+    for kind, same in by_kind.items():
+        yield same, _SIMPLE.get(kind) or _infer_kind(kind, same)
 
 
 def _infer_kind(kind: type, values: list[Any]) -> pa.DataType:

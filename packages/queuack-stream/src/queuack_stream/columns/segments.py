@@ -63,11 +63,11 @@ class SegmentedEncoder:
     def write(self, rows: list[Any]) -> int:
         """Takes rows in; a batch or a group of them goes on when it is full."""
         gatherer = self._gatherer
+        room = min(BATCH_ROWS, self._group_rows - self._pending_rows) - gatherer.rows_held
+        if len(rows) > room:
+            return self.write(rows[:room]) + self.write(rows[room:])
         size = gatherer.add(rows)
-        if (
-            gatherer.rows_held >= min(BATCH_ROWS, self._group_rows)
-            or gatherer.bytes_held >= self._max_bytes // 2
-        ):
+        if len(rows) == room or gatherer.bytes_held >= self._max_bytes // 2:
             self._take()
         return size
 

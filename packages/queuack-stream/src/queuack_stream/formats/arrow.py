@@ -53,7 +53,10 @@ def _read_tables(path: Path) -> Iterator[pa.Table]:
 
 
 class ArrowDecoder:
-    """Reads record batches in their order, only the columns asked for; also streams (without a footer)."""
+    """Reads record batches in their order, only the columns asked for; also streams (without a footer).
+
+    A file whose footer is lost is read as the stream it contains, up to where it breaks off.
+    """
 
     def __init__(self, path: Path, options: ReadOptions) -> None:
         if options.schema is not None:
@@ -62,19 +65,15 @@ class ArrowDecoder:
 
     def schema(self) -> pa.Schema:
         """The schema at the file's head."""
-        with self._open() as stream:
-            schema: pa.Schema = stream.schema
+        with pa.OSFile(str(self._path)) as source:
+            schema: pa.Schema = (self._footer(source) or self._stream(source)).schema
             return schema
 
     def length(self) -> int | None:
         """The sum of the batches' lengths, where the file has a footer."""
-        try:
-            with pa.memory_map(str(self._path)) as source, pa.ipc.open_file(source) as file:
-                return sum(len(file.get_batch(at)) for at in range(file.num_record_batches))
-        except FileNotFoundError:
-            raise
-        except _FAILURES:
-            return None
+        with pa.memory_map(str(self._path)) as source:
+            file = self._footer(source)
+            return file and sum(len(file.get_batch(at)) for at in range(file.num_record_batches))
 
     def blocks(self, ask: Ask) -> Iterator[list[Any]]:
         """The rows asked for; a file that breaks off raises CorruptFileError after its whole batches."""
@@ -86,42 +85,54 @@ class ArrowDecoder:
         return resized(self._read(ask), rows)
 
     def _read(self, ask: Ask) -> Iterator[pa.RecordBatch]:
+        names = self.schema().names
+        ask.check(names)
+        options = pa.ipc.IpcReadOptions()
+        if ask.columns is not None:
+            wanted = {*ask.columns, *(test.column for test in ask.tests)}
+            options.included_fields = [at for at, name in enumerate(names) if name in wanted]
         done = 0
-        with self._open() as stream:
-            ask.check(stream.schema.names)
+        with pa.OSFile(str(self._path)) as source:
+            file = self._footer(source, options)
+            batches = self._by_footer(file) if file else self._by_stream(self._stream(source, options))
             while True:
                 try:
-                    batch = stream.read_next_batch()
-                except StopIteration:
-                    break
+                    batch = next(batches, None)
                 except _FAILURES as error:
-                    raise self._broken(done, error) from error
+                    why = f"the file breaks off ({error})"
+                    raise CorruptFileError(str(self._path), f"after row {done - 1}", why) from error
+                if batch is None:
+                    break
                 done += batch.num_rows
                 yield narrowed(batch, ask)
-        if not self._has_end():
-            raise self._broken(done, "the footer is missing")
 
-    def _open(self) -> Any:
-        source = pa.OSFile(str(self._path))
+    def _by_footer(self, file: Any) -> Iterator[pa.RecordBatch]:
+        for at in range(file.num_record_batches):
+            yield file.get_batch(at)
+
+    def _by_stream(self, stream: Any) -> Iterator[pa.RecordBatch]:
+        yield from stream
+        with open(self._path, "rb") as file:
+            if file.read(len(_MAGIC)) == _MAGIC:
+                raise ValueError("the footer is missing")
+
+    def _footer(self, source: Any, options: Any = None) -> Any:
+        """A reader by the footer, or None where there is none."""
         try:
-            if source.read(len(_MAGIC)) != _MAGIC:
-                source.seek(0)
-            return pa.ipc.open_stream(source)
+            return pa.ipc.open_file(source, options=options)
+        except _FAILURES:
+            return None
+
+    def _stream(self, source: Any, options: Any = None) -> Any:
+        """A reader of the stream that the file is or contains."""
+        source.seek(0)
+        if source.read(len(_MAGIC)) != _MAGIC:
+            source.seek(0)
+        try:
+            return pa.ipc.open_stream(source, options=options)
         except _FAILURES as error:
-            source.close()
             why = f"it is not an Arrow file ({error})"
             raise CorruptFileError(str(self._path), "the head", why) from error
-
-    def _has_end(self) -> bool:
-        """Whether a file (not a stream, which has no footer) ends as it must."""
-        with open(self._path, "rb") as file:
-            if file.read(6) != _MAGIC[:6]:
-                return True
-            file.seek(-6, 2)
-            return file.read() == _MAGIC[:6]
-
-    def _broken(self, done: int, why: object) -> CorruptFileError:
-        return CorruptFileError(str(self._path), f"after row {done - 1}", f"the file breaks off ({why})")
 
 
 FORMAT = Format(

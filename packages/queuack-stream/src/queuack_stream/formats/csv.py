@@ -13,6 +13,7 @@ from queuack_stream.bytestreams import open_to_read, whole_lines
 from queuack_stream.errors import CorruptFileError
 from queuack_stream.formats.base import RowDecoder, declared_values
 from queuack_stream.formats.csv_encoder import encoder_for
+from queuack_stream.formats.csv_parsing import parse
 from queuack_stream.registry import Format, ReadOptions
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class CsvDecoder(RowDecoder):
         while block[:end].count(b'"') % 2 and end < len(block):  # a name with a line end in it
             end = block.find(b"\n", end) + 1 or len(block)
         head = self._decode(block[:end], 1)
-        names = tuple(next(csv.reader(io.StringIO(head, newline="")), []))
+        names = tuple(next(parse(io.StringIO(head, newline="")), []))
         if len(set(names)) != len(names):
             raise CorruptFileError(str(self._path), "line 1", f"the header names a column twice: {names}")
         return names, block[end:], 1 + head.count("\n")
@@ -97,7 +98,7 @@ class CsvDecoder(RowDecoder):
             block = next(lines, None)
 
     def _parse(self, names: tuple[str, ...], text: _Text, first: int) -> Iterator[tuple[int, list[Any], int]]:
-        parser = csv.reader(text, strict=True)
+        parser = parse(text)
         rows: list[list[str]] = []
         error: CorruptFileError | None = None
         line = first

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping
 from operator import itemgetter
@@ -14,6 +13,7 @@ import msgspec
 from queuack_stream.bytestreams import ends_midline, open_to_read, open_to_write
 from queuack_stream.errors import RowError
 from queuack_stream.formats.base import DeclaredEncoder
+from queuack_stream.formats.csv_parsing import parse
 from queuack_stream.formats.json_values import REFUSALS, slow_json, unusual
 from queuack_stream.registry import Encoder, WriteOptions
 
@@ -148,7 +148,7 @@ def _quoted(text: str) -> str:
 def _read_header(path: Path, codec: str | None) -> list[str]:
     with open_to_read(path, codec) as source:
         text = io.TextIOWrapper(source, "utf-8-sig", newline="")
-        return next(csv.reader(text), [])
+        return next(parse(text), [])
 
 
 def widen(path: Path, codec: str | None, names: list[str]) -> None:
@@ -162,7 +162,7 @@ def widen(path: Path, codec: str | None, names: list[str]) -> None:
     with open_to_read(old, codec) as source, open_to_write(path, codec, append=False) as sink:
         sink.write(",".join(map(_quoted, names)).encode() + b"\n")
         text = io.TextIOWrapper(source, "utf-8", newline="")
-        reader = csv.reader(text)
+        reader = parse(text)
         next(reader)
         for record in reader:
             cells = [*record, *[""] * (len(names) - len(record))]

@@ -67,6 +67,6 @@ def _key(key: Any) -> str:
     if isinstance(key, str):
         return key
     found = jsonable(key)
-    if isinstance(found, bool | int | float | str):
+    if found is None or isinstance(found, bool | int | float | str):
         return found if isinstance(found, str) else json.dumps(found)
     raise TypeError(f"a dict key of type {type(key).__name__} has no JSON form")
