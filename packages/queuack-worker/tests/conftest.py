@@ -30,7 +30,7 @@ def shared(tmp_path: Path) -> Iterator[DuckQueue]:
 @pytest.fixture
 def pool_of(shared: DuckQueue) -> Iterator[Callable[..., object]]:
     """Start a pool of child processes on `shared`; it is drained at the end."""
-    from pools import RunningPool
+    from worker_pools import RunningPool
 
     pools: list[RunningPool] = []
 

@@ -215,6 +215,8 @@ class Crew:
         Raises:
             StoreClosedError: the queue was closed under it.
         """
+        if self.queue.closed:
+            self.store_closed()
         if self.closed:
             raise StoreClosedError(f"{self.queue.db_path} was closed while a worker ran on it")
 
