@@ -71,15 +71,15 @@ class Disk:
 
     def allocate(self, fd: int, offset: int, size: int) -> bool:
         """Give a range its blocks without writing them; False where the system can't."""
-        if sys.platform == "darwin":
-            return False
-        try:
-            os.posix_fallocate(fd, offset, size)
-        except OSError as error:
-            if error.errno in _NOT_ALLOCATED:
-                return False
-            raise
-        return True
+        if sys.platform != "darwin":
+            try:
+                os.posix_fallocate(fd, offset, size)
+            except OSError as error:
+                if error.errno not in _NOT_ALLOCATED:
+                    raise
+            else:
+                return True
+        return False
 
     def rename(self, old: Path, new: Path) -> None:
         """Give a file its final name."""
