@@ -80,7 +80,16 @@ def test_across_duckdbs_vector_boundaries(brought, length):
     names = [None if n % 5 == 0 else f"w{n % 7}" for n in range(length)]
     assert brought(arrow.integers(numbers)) == numbers if length > 1 else True
     assert brought(arrow.words(names), "::VARCHAR") == names
-    assert brought(arrow.nothing(length), "::VARCHAR") == [None] * length
+    for kind in (
+        arrow.integers,
+        arrow.doubles,
+        arrow.words,
+        arrow.tokens,
+        arrow.texts,
+        arrow.blobs,
+        arrow.ids,
+    ):
+        assert brought(kind([None] * length)) == [None] * length
 
 
 def test_too_large_an_integer_is_an_error():

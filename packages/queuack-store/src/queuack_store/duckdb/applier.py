@@ -12,6 +12,7 @@ from queuack_store.engine.changes import Record
 
 ANSWERS_KEPT_S = 600.0  # law 6: answers outlive their session by ten minutes
 _PRUNE_EVERY_S = 60.0
+_REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in one twice as large
 
 _SOURCES = (
     "jobs", "payloads", "edges", "states", "results", "attempts", "runs", "run_states", "purged",
@@ -25,6 +26,8 @@ class Applier:
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._pruned_at = 0.0
+        self._prepared: set[str] = set()
+        self._planned_for = 0
         self._sources: dict[str, Source] = {}
         for name in _SOURCES:
             source = self._sources[name] = Source()
@@ -36,11 +39,12 @@ class Applier:
         came from COMMIT itself, that the outcome must be read from the file.
         """
         connection = self._connection
+        last = records[-1]
+        self._forget_old_plans(last.next_seq)
         connection.execute("BEGIN TRANSACTION")
         try:
             for batch in split(records):
                 self._write(batch)
-            last = records[-1]
             self._prune(last.at)
             connection.execute(
                 sql("update_meta"),
@@ -96,9 +100,21 @@ class Applier:
                 self._bring("answers", answers, "insert_answers")
 
     def _bring(self, source: str, columns: Columns, *statements: str) -> None:
+        """Fill a source and run the statements that scan it, each planned once: planning costs 1–6 ms."""
         self._sources[source].fill(**columns)
         for name in statements:
-            self._connection.execute(sql(name))
+            if name not in self._prepared:
+                self._connection.execute(f"PREPARE {name} AS {sql(name)}")
+                self._prepared.add(name)
+            self._connection.execute(f"EXECUTE {name}")
+
+    def _forget_old_plans(self, size: int) -> None:
+        if size < self._planned_for * _REPLAN_GROWTH:
+            return
+        self._planned_for = size
+        for name in self._prepared:
+            self._connection.execute(f"DEALLOCATE {name}")
+        self._prepared.clear()
 
     def _prune(self, now: float) -> None:
         if now - self._pruned_at < _PRUNE_EVERY_S and self._pruned_at <= now:

@@ -18,7 +18,11 @@ Buffer: TypeAlias = "bytes | array[Any] | None"  # in quotes: Python 3.11 has no
 
 
 class Column:
-    """One Arrow array: its format string, its buffers, and its one child or dictionary where it has one."""
+    """One Arrow array: its format string, its buffers, and its one child or dictionary where it has one.
+
+    A kind of column has one format whatever its values are, also where all are None, so that a statement
+    prepared for one batch serves the next.
+    """
 
     __slots__ = ("buffers", "child", "dictionary", "format", "length", "nulls")
 
@@ -40,11 +44,6 @@ class Column:
         self.dictionary = dictionary
 
 
-def nothing(length: int) -> Column:
-    """A column of NULLs: costs nothing, whatever the type it is cast to."""
-    return Column(b"n", length, (), nulls=length)
-
-
 def integers(values: Sequence[int | None]) -> Column:
     """A column of 64-bit integers."""
     return _numbers(b"l", "q", values)
@@ -63,67 +62,48 @@ def booleans(values: Sequence[bool]) -> Column:
 def ids(values: Sequence[bytes | None]) -> Column:
     """A column of 16-byte ids, to be cast to UUID."""
     missing = values.count(None)
+    if missing == len(values):
+        return Column(b"w:16", missing, (_no_bits(missing), bytes(16 * missing)), nulls=missing)
     if not missing:
         return Column(b"w:16", len(values), (None, b"".join(values)))  # type: ignore[arg-type]
-    if missing == len(values):
-        return nothing(missing)
     whole = b"".join([value or bytes(16) for value in values])
-    return Column(b"w:16", len(values), (_validity(values), whole), nulls=missing)
+    return Column(b"w:16", len(values), (_bits(values), whole), nulls=missing)
 
 
 def words(values: Sequence[str | None]) -> Column:
     """A column of strings that repeat (names, states): each distinct one is encoded once."""
-    return _repeating(values, texts)
+    return _repeating(values, texts, "")
 
 
 def tokens(values: Sequence[bytes | None]) -> Column:
     """A column of bytes that repeat (sessions)."""
-    return _repeating(values, blobs)
-
-
-def _repeating(values: Sequence[Any], build: Callable[[Sequence[Any]], Column]) -> Column:
-    places: dict[Any, int] = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    if None not in places:
-        # One distinct value is the usual case: every index is 0.
-        at = array("i", map(places.__getitem__, values)) if len(places) > 1 else bytes(4 * len(values))
-        return Column(b"i", len(values), (None, at), dictionary=build(list(places)))
-    if len(places) == 1:
-        return nothing(len(values))
-    distinct = [value for value in places if value is not None]
-    places = {value: place for place, value in enumerate(distinct)}
-    places[None] = 0  # any valid index: the validity bitmap says that it is NULL
-    at = array("i", map(places.__getitem__, values))
-    return Column(
-        b"i", len(values), (_validity(values), at), nulls=values.count(None), dictionary=build(distinct)
-    )
+    return _repeating(values, blobs, b"")
 
 
 def texts(values: Sequence[str | None]) -> Column:
     """A column of strings that rarely repeat. Lone surrogates, which UTF-8 can't hold, become '?'."""
     missing = values.count(None)
     if missing == len(values):
-        return nothing(missing)
+        return _variable(b"U", (), missing, missing)
     encoded = [b"" if value is None else value.encode("utf-8", "replace") for value in values]
-    return _variable(b"U", encoded, _validity(values) if missing else None, missing)
+    return _variable(b"U", encoded, len(values), missing, _bits(values) if missing else None)
 
 
 def blobs(values: Sequence[bytes | None]) -> Column:
     """A column of bytes."""
     missing = values.count(None)
-    if missing == 0:
-        return _variable(b"Z", values, None, 0)  # type: ignore[arg-type]
     if missing == len(values):
-        return nothing(missing)
-    return _variable(b"Z", [value or b"" for value in values], _validity(values), missing)
+        return _variable(b"Z", (), missing, missing)
+    if not missing:
+        return _variable(b"Z", values, len(values), 0)  # type: ignore[arg-type]
+    return _variable(b"Z", [value or b"" for value in values], len(values), missing, _bits(values))
 
 
 def lists(values: Sequence[Sequence[str]]) -> Column:
     """A column of lists of strings."""
-    flat = [text for value in values for text in value]
-    offsets = array("q", [0])
-    offsets.extend(accumulate(map(len, values)))
+    offsets = _offsets(values)
     return Column(
-        b"+L", len(values), (None, offsets), child=texts(flat) if flat else _variable(b"U", [], None, 0)
+        b"+L", len(values), (None, offsets), child=texts([text for value in values for text in value])
     )
 
 
@@ -133,20 +113,48 @@ def _numbers(format_: bytes, code: str, values: Sequence[Any]) -> Column:
     except TypeError:
         missing = values.count(None)
     if missing == len(values):
-        return nothing(missing)
+        return Column(format_, missing, (_no_bits(missing), bytes(8 * missing)), nulls=missing)
     filled = array(code, [0 if value is None else value for value in values])
-    return Column(format_, len(values), (_validity(values), filled), nulls=missing)
+    return Column(format_, len(values), (_bits(values), filled), nulls=missing)
 
 
-def _variable(format_: bytes, values: Sequence[bytes], validity: Buffer, missing: int) -> Column:
+def _repeating(values: Sequence[Any], build: Callable[[Sequence[Any]], Column], empty: Any) -> Column:
+    distinct = list(dict.fromkeys(values))
+    count = len(values)
+    if len(distinct) == 1:  # the usual case: every index is 0
+        missing = count if distinct[0] is None else 0
+        held = build([empty if missing else distinct[0]])
+        bits = _no_bits(count) if missing else None
+        return Column(b"i", count, (bits, bytes(4 * count)), nulls=missing, dictionary=held)
+    held = build([empty if value is None else value for value in distinct])
+    places = {value: place for place, value in enumerate(distinct)}
+    indices = array("i", map(places.__getitem__, values))
+    missing = values.count(None) if None in places else 0
+    return Column(b"i", count, (_bits(values) if missing else None, indices), nulls=missing, dictionary=held)
+
+
+def _variable(
+    format_: bytes, values: Sequence[bytes], length: int, missing: int, bits: Buffer = None
+) -> Column:
+    if values or not length:
+        return Column(format_, length, (bits, _offsets(values), b"".join(values)), nulls=missing)
+    return Column(format_, length, (_no_bits(length), bytes(8 * (length + 1)), b""), nulls=length)
+
+
+def _offsets(values: Sequence[Any]) -> Buffer:
     offsets = array("q", [0])
     offsets.extend(accumulate(map(len, values)))
-    return Column(format_, len(values), (validity, offsets, b"".join(values)), nulls=missing)
+    return offsets
 
 
-def _validity(values: Sequence[Any]) -> bytes:
+def _bits(values: Sequence[Any]) -> bytes:
+    """Return Arrow's validity bitmap: a 1 for each value that is not None."""
     digits = "".join(["0" if value is None else "1" for value in reversed(values)])
     return int(digits, 2).to_bytes((len(values) + 7) // 8, "little")
+
+
+def _no_bits(length: int) -> bytes:
+    return bytes((length + 7) // 8)
 
 
 class Source:

@@ -239,6 +239,7 @@ def _retry_columns(specs: Sequence[NewJob]) -> Columns:
     names = ("retry_delay_seconds", "retry_factor", "retry_jitter", "retry_cap_seconds")
     policies = [spec.retry for spec in specs]
     if all(policy is DEFAULT_RETRY for policy in policies):
-        return {name: arrow.nothing(len(specs)) for name in names}
+        nothing = arrow.doubles([None] * len(specs))
+        return dict.fromkeys(names, nothing)
     rows = [(None,) * 4 if policy == DEFAULT_RETRY else astuple(policy) for policy in policies]
     return {name: arrow.doubles(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
