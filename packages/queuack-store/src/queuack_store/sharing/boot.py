@@ -8,7 +8,7 @@ import os
 import sys
 
 
-def run() -> int:
+def run() -> None:
     """Leave the starter's process tree, and be the owner."""
     if os.fork():
         os._exit(0)  # the starter reaps this one at once; the owner is nobody's child
@@ -18,8 +18,9 @@ def run() -> int:
     sys.path[at:at] = [folder for folder in sys.argv[3].split(os.pathsep) if folder]
     from queuack_store.sharing.owner import main
 
-    return main(sys.argv[1], int(sys.argv[2]))
+    # Everything is closed by then; taking the interpreter apart would only keep the last client waiting.
+    os._exit(main(sys.argv[1], int(sys.argv[2])))
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    run()

@@ -25,6 +25,7 @@ from queuack_store.sharing.places import Place
 BEAT_S = 5.0  # how often a session that holds claims shows that it lives, and looks after its calls
 SILENT_S = 15.0  # an owner that answers neither a request nor a ping for so long is stopped
 CLOSE_S = 60.0  # how long `close` waits for the owner's last words
+RECONNECT_S = DIAL_S  # how long a lost connection is tried to be made again
 REDIAL_S = 5.0  # between attempts that only keep claims, after one that failed
 MAX_LOSSES = 5  # owners in a row that died without one answer: a request of ours may be what kills them
 MAX_UNSENT_BYTES = 64 << 20  # above this a caller waits until the owner has read some
@@ -39,7 +40,8 @@ class Courier:
         self.caller = caller
         self.on_cancelled: Callable[[list[bytes]], None] | None = None
         self.on_lost: Callable[[list[bytes]], None] | None = None
-        self._closed = False
+        self._closed = False  # nothing more is taken
+        self._ended = False  # nothing more is read
         self._reset()
 
     def _reset(self) -> None:
@@ -150,6 +152,7 @@ class Courier:
             raise silent(self.place, link.pid, CLOSE_S)
 
     def _end(self) -> None:
+        self._ended = True
         self._fail(
             list(self._calls.values()), StoreClosedError(f"the handle on {self.place.path} was closed")
         )
@@ -201,22 +204,26 @@ class Courier:
             self._reader = 0
             self._reading.release()
             with self._lock:
-                if not self._closed and (self._calls or self._holds):
+                if self._has_work():
                     self._need_thread()
 
     def _run(self) -> None:
-        while not self._closed:
+        while not self._ended:
             self._needed.wait()
             self._needed.clear()
             with self._reading:
                 self._reader = threading.get_ident()
                 try:
-                    while not self._closed and self._has_work():
+                    while self._has_work():
                         self._turn(None)
                 finally:
                     self._reader = 0
 
     def _has_work(self) -> bool:
+        if self._ended:
+            return False
+        if self._closed:
+            return self._parting is not None and not self._parting.done()
         link = self._link
         return bool(self._calls or self._holds or (link is not None and link.unsent_bytes))
 
@@ -333,7 +340,9 @@ class Courier:
             )
             self._losses = 0
         else:
-            dialler = Dialler(self.place, self.caller, self._holds.items, given_up=self._given_up)
+            dialler = Dialler(
+                self.place, self.caller, self._holds.items, timeout_s=RECONNECT_S, given_up=self._given_up
+            )
             try:
                 self._take(dialler.dial())
             except GivenUpError:

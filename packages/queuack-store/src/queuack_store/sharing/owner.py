@@ -32,10 +32,14 @@ def main(path: str, descriptor: int | None = None) -> int:
         descriptor: the lock's, when a client took the lock and handed it over.
     """
     log = OwnerLog(sys.stderr.fileno())
+    place, lock = Place(path), None
     try:
-        server = _open(Place(path), descriptor, log)
+        lock = _lock(place, descriptor)
+        server = _open(place, lock, log)
     except Exception as error:  # whatever it is, the client that waits must hear of it
         log.note(f"could not start: {type(error).__name__}: {error}")
+        if lock is not None:
+            lock.release()
         _first_word(("failed", *to_wire(error)))
         return EXIT_FAILED
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,15 +57,18 @@ def main(path: str, descriptor: int | None = None) -> int:
     return 0
 
 
-def _open(place: Place, descriptor: int | None, log: OwnerLog) -> Server:
-    from queuack_store.opening import open_engine  # with duckdb: 0.2 s, after the lock is known to be held
-
-    if descriptor is None:
-        lock = ownership.take(place)
-    else:
-        lock = ownership.adopt(place, descriptor)
+def _lock(place: Place, descriptor: int | None) -> ownership.Lock:
+    if descriptor is not None:
+        return ownership.adopt(place, descriptor)
+    lock = ownership.take(place)
     if lock is None:
         raise FileInUseError(f"{place.path} has an owner already", path=place.path)
+    return lock
+
+
+def _open(place: Place, lock: ownership.Lock, log: OwnerLog) -> Server:
+    from queuack_store.opening import open_engine  # with duckdb: 0.2 s, after the lock is known to be held
+
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _allow_many_files()
     logging.getLogger("queuack").addHandler(_ToLog(log))

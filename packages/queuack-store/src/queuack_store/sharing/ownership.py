@@ -47,11 +47,14 @@ class Lock:
         return (mine.st_dev, mine.st_ino) == (found.st_dev, found.st_ino)
 
     def release(self) -> None:
-        """Empty the lock file and free the lock."""
+        """Empty the lock file and free the lock, whoever else may have inherited the descriptor."""
+        import fcntl
+
         if self.descriptor < 0:
             return
         try:
             os.ftruncate(self.descriptor, 0)
+            fcntl.flock(self.descriptor, fcntl.LOCK_UN)
         except OSError:
             pass
         self.drop()
