@@ -85,6 +85,7 @@ def open_engine(
         engine = Engine(backend, journal, tail, clock, probe, on_fatal, lambda info: not is_gone(info))
         engine.start()
     except BaseException:
+        journal.abandon()
         backend.close()
         raise
     return engine

@@ -14,6 +14,7 @@ import msgspec
 from queuack_store.jobs import SessionInfo
 
 MAX_CYCLE_ASKS = 2_000  # one cycle takes at most so many: a bound on its record and on the others' wait
+MAX_CYCLE_BYTES = 128 << 20  # ... and so many bytes, with at least one ask
 
 
 class Sink(Protocol):
@@ -55,19 +56,27 @@ class Ask:
     """One request on its way through the engine.
 
     seq is the sender's number of the request (0: never resent, so no answer is kept); low is the
-    lowest number the sender still awaits.
+    lowest number the sender still awaits; size its bytes, roughly.
     """
 
-    __slots__ = ("low", "request", "seq", "session", "sink", "tag")
+    __slots__ = ("low", "request", "seq", "session", "sink", "size", "tag")
 
     def __init__(
-        self, session: bytes, request: Any, sink: Sink, seq: int = 0, low: int = 0, tag: Any = None
+        self,
+        session: bytes,
+        request: Any,
+        sink: Sink,
+        seq: int = 0,
+        low: int = 0,
+        tag: Any = None,
+        size: int = 0,
     ) -> None:
         self.session = session
         self.request: Any = request
         self.sink = sink
         self.seq = seq
         self.low = low
+        self.size = size
         self.tag = tag  # the sink's own: a future, a frame number
 
 
@@ -87,7 +96,7 @@ class Inbox:
                 self._ready.notify()
 
     def gather(self, timeout: float | None) -> list[Any]:
-        """Return all that waits, at most MAX_CYCLE_ASKS, sleeping up to `timeout` seconds for the first."""
+        """Return all that waits, within a cycle's bounds, sleeping up to `timeout` seconds for the first."""
         items = self._items
         if not items:
             with self._ready:
@@ -96,6 +105,8 @@ class Inbox:
                     self._ready.wait(timeout)
                 self._sleeping = False
         taken: list[Any] = []
-        while items and len(taken) < MAX_CYCLE_ASKS:
+        size = 0
+        while items and len(taken) < MAX_CYCLE_ASKS and size < MAX_CYCLE_BYTES:
             taken.append(items.popleft())
+            size += getattr(taken[-1], "size", 0)
         return taken

@@ -42,6 +42,10 @@ class Journal(Protocol):
         """Close; with `remove`, everything in it is applied and checkpointed: delete it."""
         ...
 
+    def abandon(self) -> None:
+        """Close the descriptors and leave the files as they are."""
+        ...
+
 
 class JournalFailedError(Exception):
     """A sync of the journal failed: the engine must end without acknowledging anything more."""
@@ -62,4 +66,7 @@ class MemoryJournal:
         """Do nothing."""
 
     def close(self, remove: bool) -> None:
+        """Do nothing."""
+
+    def abandon(self) -> None:
         """Do nothing."""

@@ -12,7 +12,7 @@ from queuack_store.engine.inbox import Ask, CloseSession, OpenSession, Withdraw
 from queuack_store.engine.loop import Engine
 from queuack_store.errors import QueuackError, StoreClosedError, WaitTimeoutError
 from queuack_store.jobs import Outcome, SessionInfo
-from queuack_store.requests import Claim, Finish, Request
+from queuack_store.requests import Claim, Enqueue, Finish, Request
 
 
 class FutureSink:
@@ -90,7 +90,7 @@ class LocalStore:
         future: Future[Any] = Future()
         self._numbers += 1
         number = self._numbers
-        ask = Ask(self.session, request, self._sink, tag=future)
+        ask = Ask(self.session, request, self._sink, tag=future, size=_size(request))
         ask.low = number  # only names the request, so that it can be withdrawn; nothing is resent here
         future.add_done_callback(lambda f: self._withdraw(number) if f.cancelled() else None)
         self._engine.submit(ask)
@@ -99,3 +99,11 @@ class LocalStore:
     def _withdraw(self, number: int) -> None:
         if not self._closed:
             self._engine.submit(Ask(self.session, Withdraw(number), self._sink))
+
+
+def _size(request: Any) -> int:
+    if isinstance(request, Enqueue):
+        return sum(len(job.payload) for job in request.jobs)
+    if isinstance(request, Finish):
+        return sum(len(outcome.result or b"") for outcome in request.outcomes)
+    return 0

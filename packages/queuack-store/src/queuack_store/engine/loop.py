@@ -233,11 +233,16 @@ class Engine:
         return go
 
     def _housekeeping(self, item: Any) -> bool:
-        if isinstance(item, _Rotate):
-            self._journal.rotate()
-            item.done.set()
-        elif isinstance(item, _Release):
-            self._journal.release(item.cycle)
+        if isinstance(item, (_Rotate, _Release)):
+            try:
+                if isinstance(item, _Rotate):
+                    self._journal.rotate()
+                    item.done.set()
+                else:
+                    self._journal.release(item.cycle)
+            except StorageError as error:  # tried again with the next checkpoint
+                logger.warning("the journal's segments stay as they are for now: %s", error)
+                self._rotating = None
         elif self._applier.broken is not None and isinstance(item, Ask) and _changes(item):
             item.sink.reply(item, self._applier.broken)
             item.sink.flush()
@@ -290,6 +295,7 @@ class Engine:
         logger.log(level, "the engine ends: %s", error, exc_info=error)
         self._fault = StorageError(f"the engine ended: {error}: open the queue again")
         self._stopping.set()
+        self._journal.abandon()
         self._ended.set()
         self._refuse_all(self._fault)
         if self._on_fatal is not None:

@@ -298,7 +298,9 @@ class Server:
                 connection.send(b"".join(frames.reply(message.seq, error)))
                 return
             connection.take_in(message.seq, len(body))
-            asks.append(Ask(session, message.request, connection, message.seq, message.low, message.seq))
+            asks.append(
+                Ask(session, message.request, connection, message.seq, message.low, message.seq, len(body))
+            )
         elif type(message) is frames.WithdrawMessage:
             connection.forget(message.seq)
             asks.append(Ask(session, Withdraw(message.seq), connection))
