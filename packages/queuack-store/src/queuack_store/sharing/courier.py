@@ -209,13 +209,19 @@ class Courier:
 
     def _run(self) -> None:
         while not self._ended:
-            self._needed.wait()
             self._needed.clear()
+            # Asked again after `_reading` was let go: a caller that could not take it relies on this thread.
+            if not self._has_work():
+                self._needed.wait()
             with self._reading:
                 self._reader = threading.get_ident()
                 try:
                     while self._has_work():
                         self._turn(None)
+                except Exception as error:  # a fault here must not leave callers waiting for ever
+                    self._lose()
+                    fault = QueuackError(f"the client failed: {type(error).__name__}: {error}")
+                    self._fail(list(self._calls.values()), fault)
                 finally:
                     self._reader = 0
 
