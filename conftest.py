@@ -1,16 +1,15 @@
-"""Where QUEUACK_NO_SKIPS is set (CI), a skipped test is a failure: every system program is installed there."""
+"""Where QUEUACK_NO_SKIPS is set (CI) a skipped test is a failure: every system program is there."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if os.environ.get("QUEUACK_NO_SKIPS") and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"

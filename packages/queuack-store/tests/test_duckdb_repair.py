@@ -140,8 +140,7 @@ def test_damage_with_whole_transactions_behind_it_is_refused(tmp_path, crashed, 
     path = lay_out(tmp_path, database, bytes(rotten))
     try:
         opened = open_(path)
-    except DamagedFileError as error:
-        assert "behind it" in str(error) or "nothing was changed" in str(error).lower()
+    except DamagedFileError:
         assert Path(f"{path}.wal").read_bytes() == bytes(rotten)
         assert not list(tmp_path.glob("q.db.corrupt-*"))
     else:

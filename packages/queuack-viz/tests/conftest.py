@@ -44,7 +44,7 @@ async ({text, background}) => {
   const texts = (css) => [...document.querySelectorAll(css)].map((e) => {
     const copy = e.cloneNode(true);
     copy.querySelectorAll('br').forEach((br) => br.replaceWith('\\n'));
-    return copy.textContent.replaceAll('\\u200b', '');
+    return copy.textContent.replaceAll('\\u2060', '');
   });
   const box = document.querySelector('#stage svg').getBoundingClientRect();
   return {

@@ -95,7 +95,7 @@ def test_groups_nest_and_edges_may_end_at_them() -> None:
     groups = [Group("outer", "Outer", status="done", duration_seconds=2), Group("inner", parent="outer")]
     text = draw_flowchart(Diagram([Node("a"), Node("b", group="inner")], [Edge("a", "outer")], groups)).text
     body = text[text.index('subgraph g1["Outer · ✓ 2 s"]') :]
-    assert re.search(r'subgraph g2\["inner"\]\s+n2\("b"\):::neutral\s+end\s+end', body)
+    assert re.search(r'subgraph g2\["inner"\]\s+direction LR\s+n2\("b"\):::neutral\s+end\s+end', body)
     assert "n1 --> g1" in text
 
 
@@ -182,9 +182,9 @@ def test_a_name_of_a_thousand_characters_is_cut_and_it_says_so() -> None:
 
 def test_a_chain_of_thousands_is_folded_in_runs() -> None:
     drawing = draw_flowchart(chain(chr(97 + i % 26) * (i // 26 + 1) for i in range(3000)))
-    assert len(boxes(drawing)) <= 150
+    assert len(boxes(drawing)) <= 150 // 4
     assert drawing.hidden.startswith("Not shown: 3,000 of 3,000 nodes folded into")
-    assert "(32 nodes)" in " ".join(boxes(drawing).values())
+    assert "(128 nodes)" in " ".join(boxes(drawing).values())
 
 
 def test_groups_nested_deeper_than_pythons_stack_are_drawn() -> None:

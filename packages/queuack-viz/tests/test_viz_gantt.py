@@ -48,10 +48,10 @@ def test_each_node_waits_pale_and_runs_in_colour_and_the_critical_path_is_marked
     drawing = draw_gantt(run())
     assert sections(drawing) == ["◆ load", "copy", "◆ fit", "mail"]
     assert bars(drawing) == {
-        "w1": ("#8203;", "done", 0.0, 1.0),
+        "w1": ("#8288;", "done", 0.0, 1.0),
         "r1": ("✓ 4 s", "crit", 1.0, 5.0),
         "r2": ("✓ 1 s", "", 1.0, 2.0),
-        "w3": ("#8203;", "done", 5.0, 7.0),
+        "w3": ("#8288;", "done", 5.0, 7.0),
         "r3": ("✗ failed · 4 s", "active, crit", 7.0, 11.0),
         "w4": ("⊘ skipped", "done", 11.0, 11.027),
     }

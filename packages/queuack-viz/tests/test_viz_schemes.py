@@ -56,8 +56,9 @@ def test_in_every_scheme_every_status_looks_different(name: str) -> None:
     assert len({scheme.paint(status) for status in STATUSES}) == len(STATUSES)
 
 
-def test_the_default_reads_on_white_and_on_near_black_pages() -> None:
-    scheme = MermaidColorScheme.default()
+@pytest.mark.parametrize("name", ["default", "dark_mode"])
+def test_two_schemes_read_on_white_and_on_near_black_pages(name: str) -> None:
+    scheme = scheme_of(name)
     for page in ("#ffffff", "#0d1117"):
         assert contrast(scheme.text, page) >= GRAPHIC
         assert contrast(scheme.line, page) >= GRAPHIC

@@ -28,20 +28,21 @@ class Managing(Handle):
         name = None if queue is None else names.queue_name(queue)
         return Pending(Purge(name, names.ended_status(status), age), int)
 
-    @answered("bool")
-    def retry_job(self, job_id: str | Job) -> Pending[bool]:
-        """Give a failed, cancelled or skipped job a fresh set of attempts; False where it is neither.
+    @answered("None")
+    def retry_job(self, job_id: str | Job) -> Pending[None]:
+        """Give a failed, cancelled or skipped job a fresh set of attempts.
 
-        Descendants that were skipped because of it come back with it.
+        Descendants that were skipped because of it come back with it; a job that another parent still
+        keeps from running stays as it is.
 
         Raises:
-            UnknownJobError: no such job.
+            UnknownJobError: no such job. InvalidRequestError: it has not ended, or is done.
         """
-        return Pending(Retry([raw_id(job_id)]), bool)
+        return Pending(Retry([raw_id(job_id)]), _nothing)
 
     @answered("int")
     def retry_jobs(self, job_ids: Iterable[str | Job]) -> Pending[int]:
-        """Retry several jobs as `retry_job` does, in one step; return how many came back."""
+        """Retry several jobs as `retry_job` does, in one step: all or none; return how many came back."""
         return Pending(Retry([raw_id(job) for job in job_ids]), int)
 
     @answered("int")

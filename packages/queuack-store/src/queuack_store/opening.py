@@ -153,7 +153,7 @@ class _Owned:
     """One inline engine: it serves other processes on its socket as long as this one has a session."""
 
     def __init__(self, place: Any, lock: Any, clock: Clock | None, forget: Callable[[_Owned], None]) -> None:
-        from queuack_store.sharing.server import serve
+        from queuack_store.sharing.serving import serve
 
         self._lock = lock
         self._forget = forget

@@ -15,8 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import msgspec
-
+from queuack_store.duckdb.values import unpack_rows
 from queuack_store.errors import InvalidRequestError, MissingPackageError
 from queuack_store.requests import Table
 
@@ -25,22 +24,7 @@ if TYPE_CHECKING:
     import polars
     import pyarrow
 
-# What text stands for, by DuckDB's type name; everything else arrives as it is.
-_KINDS: dict[str, Any] = {
-    "UUID": UUID,
-    "DATE": date,
-    "TIME": time,
-    "INTERVAL": timedelta,
-    "DECIMAL": Decimal,
-    "HUGEINT": int,
-    "UHUGEINT": int,
-    "TIMESTAMP": datetime,
-    "TIMESTAMP_S": datetime,
-    "TIMESTAMP_MS": datetime,
-    "TIMESTAMP_NS": datetime,
-    "TIMESTAMP WITH TIME ZONE": datetime,
-    "TIME WITH TIME ZONE": time,
-}
+_ZONED = "TIMESTAMP WITH TIME ZONE"  # fetching it needs pytz; the session's zone is UTC instead
 _PLAIN = (str, bytes, int, float, bool, type(None), UUID, date, time, timedelta, Decimal)
 
 
@@ -59,14 +43,18 @@ class Rows:
         self._connection: Any = None
         self._cursor: Iterator[tuple[Any, ...]] | None = None
         if table.path is None:
-            self._rows = _typed(table.rows, self.types)
+            self._rows = unpack_rows(table.rows)
         else:
             self._delete = weakref.finalize(self, _remove, table.path)
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
         if self._rows is not None:
             return iter(self._rows)
-        return (tuple(row) for row in self._relation().iter_rows())
+        rows = self._relation(_ZONED, "TIMESTAMP").iter_rows()
+        places = {place for place, kind in enumerate(self.types) if _ZONED in kind}
+        if not places:
+            return (tuple(row) for row in rows)
+        return (tuple(_zoned(v) if i in places else v for i, v in enumerate(row)) for row in rows)
 
     def __len__(self) -> int:
         if self._rows is not None:
@@ -79,7 +67,7 @@ class Rows:
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """Return all rows as tuples."""
-        return list(self._rows if self._rows is not None else self._relation().fetchall())
+        return list(self)
 
     def fetchone(self) -> tuple[Any, ...] | None:
         """Return the next row, or None after the last."""
@@ -118,24 +106,24 @@ class Rows:
         if self._path is not None:
             self._delete()
 
-    def _relation(self) -> Any:
+    def _relation(self, old: str = "", new: str = "") -> Any:
+        # All columns under their own types (Parquet has fewer), or with the type `new` in place of `old`.
         if self._connection is None:
             import duckdb  # 0.2 s and 60 MB that a mere client never pays
 
             self._connection = duckdb.connect()
+            self._connection.execute("SET TimeZone = 'UTC'")
             if self._rows is not None:
                 self._fill()
-        if self._rows is not None:
-            # The names as the query gave them; DuckDB tells two of the same name apart by itself.
-            named = ", ".join(f"c{i} AS {_quoted(name)}" for i, name in enumerate(self.columns))
-            return self._connection.sql(f"SELECT {named} FROM filled")
-        return self._connection.sql(
-            f"SELECT * FROM read_parquet('{str(self._path).replace(chr(39), chr(39) * 2)}')"
-        )
+        source = "filled" if self._path is None else f"read_parquet({_quoted(self._path, chr(39))})"
+        columns = []
+        for place, (name, kind) in enumerate(zip(self.columns, self.types, strict=True), 1):
+            kind = _nullable(kind).replace(old, new) if old else _nullable(kind)
+            columns.append(f"CAST(#{place} AS {kind}) AS {_quoted(name)}")
+        return self._connection.sql(f"SELECT {', '.join(columns)} FROM {source}")
 
     def _fill(self) -> None:
-        types = ["INTEGER" if kind.strip('"') == "NULL" else kind for kind in self.types]
-        columns = ", ".join(f"c{i} {kind}" for i, kind in enumerate(types))
+        columns = ", ".join(f"c{i} {_nullable(kind)}" for i, kind in enumerate(self.types))
         self._connection.execute(f"CREATE TABLE filled ({columns})")
         if self._rows:
             appender = self._connection.appender("filled")
@@ -172,18 +160,14 @@ def _param(value: Any, which: Any) -> Any:
     return str.__str__(value) if isinstance(value, str) else value
 
 
-def _typed(rows: Sequence[Any], types: Sequence[str]) -> list[tuple[Any, ...]]:
-    kinds = {i: kind for i, name in enumerate(types) if (kind := _KINDS.get(name.partition("(")[0]))}
-    if not kinds:
-        return [tuple(row) for row in rows]
-    made = []
-    for row in rows:
-        values = list(row)
-        for i, kind in kinds.items():
-            if isinstance(values[i], str):
-                values[i] = int(values[i]) if kind is int else msgspec.convert(values[i], kind)
-        made.append(tuple(values))
-    return made
+def _zoned(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC)
+    if isinstance(value, list):
+        return [_zoned(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _zoned(item) for key, item in value.items()}
+    return value
 
 
 @contextlib.contextmanager
@@ -196,8 +180,12 @@ def _needing(packages: str) -> Iterator[None]:
         ) from error
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+def _quoted(text: str, mark: str = '"') -> str:
+    return mark + text.replace(mark, mark * 2) + mark
+
+
+def _nullable(kind: str) -> str:
+    return "INTEGER" if kind.strip('"') == "NULL" else kind  # a column of nothing but NULL has no type
 
 
 def _remove(path: str) -> None:

@@ -6,15 +6,21 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from queuack_store import ids
+from queuack_store.jobs import NewJob
 from queuack_store.opening import open_engine
-from queuack_store.sharing import ownership
+from queuack_store.requests import Enqueue, Stats
+from queuack_store.sharing import frames, ownership, peers
+from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.places import Place
 from queuack_store.sharing.server import Server
 
@@ -138,6 +144,85 @@ def stop(pid: int) -> None:
             os.sched_yield()
 
 
+class Bare:
+    """A client without manners."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(PATIENCE_S)
+        self.sock.connect(server.address)
+        self.assembler = frames.Assembler()
+        self.arrived: list[Any] = []
+
+    def send(self, data: bytes) -> None:
+        self.sock.sendall(data)
+
+    def say(self, *body: Any) -> None:
+        self.send(b"".join(frames.frame(frames._encoder.encode(body))))
+
+    def hello(self, session: bytes | None = None, **changes: Any) -> None:
+        device, inode = self.server.identity or (0, 0)
+        info = peers.this_session(session or os.urandom(16))
+        values = {"protocol": frames.PROTOCOL, "device": device, "inode": inode, "info": info} | changes
+        self.send(frames.encode(frames.Hello(**values)))
+
+    def hear(self) -> Any:
+        while not self.arrived:
+            data = self.sock.recv(65_536)
+            if not data:
+                return None
+            self.arrived += [frames.read_owner(body) for body in self.assembler.feed(data)]
+        return self.arrived.pop(0)
+
+    def refused(self) -> frames.Failure:
+        """Return the error that the server closes the connection with."""
+        failure = self.hear()
+        assert isinstance(failure, frames.Failure), failure
+        assert failure.seq == 0
+        assert self.is_closed()
+        return failure
+
+    def is_closed(self) -> bool:
+        try:
+            return self.sock.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+@pytest.fixture
+def bare(server: Server) -> Iterator[Any]:
+    made: list[Bare] = []
+
+    def make(greeted: bool = True) -> Bare:
+        made.append(Bare(server))
+        if greeted:
+            made[-1].hello()
+            assert isinstance(made[-1].hear(), frames.Welcome)
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@contextmanager
+def bystander(path: str) -> Iterator[ClientStore]:
+    """Another client, which must notice nothing."""
+    store = ClientStore(path)
+    try:
+        yield store
+        job = NewJob(ids.new_id(), "t", b"")
+        before = store.call(Stats())["pending"]
+        store.call(Enqueue([job]))
+        assert store.call(Stats())["pending"] == before + 1
+    finally:
+        store.close()
+
+
 @pytest.fixture
 def helpers() -> Any:
     """The functions above, for test modules (which can't import a conftest)."""
@@ -146,9 +231,11 @@ def helpers() -> Any:
         owner_of = staticmethod(owner_of)
         wait_gone = staticmethod(wait_gone)
         stop = staticmethod(stop)
+        bystander = staticmethod(bystander)
         RemoteError = RemoteError
         PATIENCE_S = PATIENCE_S
 
+    Helpers.Bare = Bare  # type: ignore[attr-defined]
     return Helpers
 
 

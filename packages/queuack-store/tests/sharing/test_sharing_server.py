@@ -6,8 +6,6 @@ import os
 import random
 import select
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -15,90 +13,11 @@ from queuack_store import ids
 from queuack_store.jobs import NewJob, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Stats
 from queuack_store.sharing import connection as connections
-from queuack_store.sharing import frames, peers
+from queuack_store.sharing import frames
 from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.server import Server
 
 PATIENCE_S = 60.0
-
-
-class Bare:
-    """A client without manners."""
-
-    def __init__(self, server: Server) -> None:
-        self.server = server
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(PATIENCE_S)
-        self.sock.connect(server.address)
-        self.assembler = frames.Assembler()
-        self.arrived: list[Any] = []
-
-    def send(self, data: bytes) -> None:
-        self.sock.sendall(data)
-
-    def say(self, *body: Any) -> None:
-        self.send(b"".join(frames.frame(frames._encoder.encode(body))))
-
-    def hello(self, session: bytes | None = None, **changes: Any) -> None:
-        device, inode = self.server.identity or (0, 0)
-        info = peers.this_session(session or os.urandom(16))
-        values = {"protocol": frames.PROTOCOL, "device": device, "inode": inode, "info": info} | changes
-        self.send(frames.encode(frames.Hello(**values)))
-
-    def hear(self) -> Any:
-        while not self.arrived:
-            data = self.sock.recv(65_536)
-            if not data:
-                return None
-            self.arrived += [frames.read_owner(body) for body in self.assembler.feed(data)]
-        return self.arrived.pop(0)
-
-    def refused(self) -> frames.Failure:
-        """Return the error that the server closes the connection with."""
-        failure = self.hear()
-        assert isinstance(failure, frames.Failure), failure
-        assert failure.seq == 0
-        assert self.is_closed()
-        return failure
-
-    def is_closed(self) -> bool:
-        try:
-            return self.sock.recv(1) == b""
-        except ConnectionResetError:
-            return True
-
-    def close(self) -> None:
-        self.sock.close()
-
-
-@pytest.fixture
-def bare(server: Server) -> Iterator[Any]:
-    made: list[Bare] = []
-
-    def make(greeted: bool = True) -> Bare:
-        made.append(Bare(server))
-        if greeted:
-            made[-1].hello()
-            assert isinstance(made[-1].hear(), frames.Welcome)
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
-
-
-@contextmanager
-def bystander(path: str) -> Iterator[ClientStore]:
-    """Another client, which must notice nothing."""
-    store = ClientStore(path)
-    try:
-        yield store
-        job = NewJob(ids.new_id(), "t", b"")
-        before = store.call(Stats())["pending"]
-        store.call(Enqueue([job]))
-        assert store.call(Stats())["pending"] == before + 1
-    finally:
-        store.close()
 
 
 def test_a_session_from_hello_to_bye(bare: Any) -> None:
@@ -112,8 +31,8 @@ def test_a_session_from_hello_to_bye(bare: Any) -> None:
     assert one.is_closed()
 
 
-def test_another_version_is_named_on_both_sides(bare: Any, path: str) -> None:
-    with bystander(path):
+def test_another_version_is_named_on_both_sides(bare: Any, path: str, helpers: Any) -> None:
+    with helpers.bystander(path):
         for body in (("hello", 99), ("hello", 0, {"of": "another shape"}), ("hello", 2, 1, 2, [], [], False)):
             one = bare(greeted=False)
             one.say(*body)
@@ -156,8 +75,10 @@ def test_the_first_message_must_be_a_hello(bare: Any, first: tuple[Any, ...]) ->
         {"ask": 1},
     ],
 )
-def test_a_message_that_makes_no_sense_ends_the_connection(bare: Any, path: str, message: Any) -> None:
-    with bystander(path):
+def test_a_message_that_makes_no_sense_ends_the_connection(
+    bare: Any, path: str, message: Any, helpers: Any
+) -> None:
+    with helpers.bystander(path):
         one = bare()
         one.send(b"".join(frames.frame(frames._encoder.encode(message))))
         assert one.refused().name == "ProtocolError"
@@ -176,13 +97,13 @@ def test_a_request_deeper_than_the_stack_is_refused(bare: Any) -> None:
     assert one.refused().name == "ProtocolError"
 
 
-def _bad_frames(count: int, server: Server, path: str) -> None:
+def _bad_frames(count: int, server: Server, path: str, helpers: Any) -> None:
     """Throw noise, cut-off messages, absurd lengths and mutated requests at the server."""
     noise = random.Random(count)
     good = frames.ask(1, 1, frames.encode_request(Claim([("default", 1)], 3, 1, 0.0, "w")))
-    with bystander(path) as watcher:
+    with helpers.bystander(path) as watcher:
         for number in range(count):
-            one = Bare(server)
+            one = helpers.Bare(server)
             one.hello()
             kind = number % 5
             if kind == 0:
@@ -205,15 +126,15 @@ def _bad_frames(count: int, server: Server, path: str) -> None:
                 watcher.call(Stats(), PATIENCE_S)
 
 
-def test_bad_frames_harm_nobody(server: Server, path: str) -> None:
-    _bad_frames(2_000, server, path)
+def test_bad_frames_harm_nobody(server: Server, path: str, helpers: Any) -> None:
+    _bad_frames(2_000, server, path, helpers)
     assert len(server.notes) <= 101 + 2_000 // 1_000
 
 
 @pytest.mark.prove
-def test_very_many_bad_frames_harm_nobody(server: Server, path: str) -> None:
+def test_very_many_bad_frames_harm_nobody(server: Server, path: str, helpers: Any) -> None:
     before = _resident()
-    _bad_frames(100_000, server, path)
+    _bad_frames(100_000, server, path, helpers)
     assert _resident() - before < 50 << 20
 
 
@@ -222,11 +143,11 @@ def _resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
-def test_noise_after_the_greeting_ends_each_connection(server: Server, path: str) -> None:
+def test_noise_after_the_greeting_ends_each_connection(server: Server, path: str, helpers: Any) -> None:
     noise = random.Random(3)
-    with bystander(path):
+    with helpers.bystander(path):
         for _ in range(200):
-            one = Bare(server)
+            one = helpers.Bare(server)
             one.hello()
             assert isinstance(one.hear(), frames.Welcome)
             one.send((60).to_bytes(4, "big") + b"\xc1" + noise.randbytes(59))
@@ -234,40 +155,42 @@ def test_noise_after_the_greeting_ends_each_connection(server: Server, path: str
             one.close()
 
 
-def test_who_says_no_hello_is_dropped(path: str, server: Server) -> None:
-    server._lobby._greeting_s = 0.05
-    with bystander(path):
-        silent = [Bare(server) for _ in range(20)]
+def test_who_says_no_hello_is_dropped(path: str, server: Server, helpers: Any) -> None:
+    server.lobby._greeting_s = 0.05
+    with helpers.bystander(path):
+        silent = [helpers.Bare(server) for _ in range(20)]
         for one in silent:
             assert one.is_closed()
             one.close()
 
 
-def test_a_message_that_comes_byte_by_byte_holds_up_nobody(bare: Any, path: str) -> None:
+def test_a_message_that_comes_byte_by_byte_holds_up_nobody(bare: Any, path: str, helpers: Any) -> None:
     slow = bare()
     message = frames.ask(1, 1, frames.encode_request(Stats()))
-    with bystander(path) as other:
+    with helpers.bystander(path) as other:
         for byte in message:
             slow.send(bytes([byte]))
             other.call(Stats())
     assert slow.hear().seq == 1
 
 
-def test_half_open_clients_hold_up_nobody(bare: Any, path: str) -> None:
+def test_half_open_clients_hold_up_nobody(bare: Any, path: str, helpers: Any) -> None:
     head = (frames.MAX_FRAME_BYTES | 1 << 31).to_bytes(4, "big")
     half = [bare() for _ in range(100)]
     for one in half:
         one.send(head + bytes(1_000))
-    with bystander(path):
+    with helpers.bystander(path):
         for one in half:
             one.close()
 
 
-def test_who_does_not_read_is_dropped(bare: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_does_not_read_is_dropped(
+    bare: Any, path: str, monkeypatch: pytest.MonkeyPatch, helpers: Any
+) -> None:
     monkeypatch.setattr(connections, "MAX_UNSENT_BYTES", 1 << 20)
     monkeypatch.setattr(connections, "PAUSE_UNSENT_BYTES", 8 << 20)
     deaf = bare()
-    with bystander(path):
+    with helpers.bystander(path):
         try:
             while select.select([], [deaf.sock], [], PATIENCE_S)[1]:
                 deaf.sock.send(frames.encode(frames.Ping()) * 100)
@@ -277,7 +200,9 @@ def test_who_does_not_read_is_dropped(bare: Any, path: str, monkeypatch: pytest.
             raise AssertionError("it was never dropped")
 
 
-def test_who_reads_late_gets_everything(bare: Any, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_reads_late_gets_everything(
+    bare: Any, path: str, monkeypatch: pytest.MonkeyPatch, helpers: Any
+) -> None:
     monkeypatch.setattr(connections, "PAUSE_UNSENT_BYTES", 100_000)
     late = bare()
     number = 0
@@ -289,7 +214,7 @@ def test_who_reads_late_gets_everything(bare: Any, path: str, monkeypatch: pytes
     except BlockingIOError:
         number -= 1
     late.sock.settimeout(PATIENCE_S)
-    with bystander(path):
+    with helpers.bystander(path):
         assert [late.hear().seq for _ in range(number)] == list(range(1, number + 1))
 
 
@@ -305,7 +230,7 @@ def test_too_many_open_requests_are_refused_one_by_one(bare: Any, monkeypatch: p
     assert one.hear().seq == 6
 
 
-def test_a_session_that_comes_back_replaces_its_older_connection(bare: Any, path: str) -> None:
+def test_a_session_that_comes_back_replaces_its_older_connection(bare: Any, path: str, helpers: Any) -> None:
     session = os.urandom(16)
     first, second = bare(greeted=False), bare(greeted=False)
     first.hello(session)
@@ -313,7 +238,7 @@ def test_a_session_that_comes_back_replaces_its_older_connection(bare: Any, path
     second.hello(session, back=True)
     assert isinstance(second.hear(), frames.Welcome)
     assert first.is_closed()
-    with bystander(path):
+    with helpers.bystander(path):
         second.send(frames.ask(1, 1, frames.encode_request(Stats())))
         assert second.hear().seq == 1
 
@@ -342,11 +267,11 @@ def test_a_dead_process_is_noticed_although_a_child_holds_its_socket(
     store.close()
 
 
-def _storm(count: int, server: Server, path: str) -> None:
-    with bystander(path):
+def _storm(count: int, server: Server, path: str, helpers: Any) -> None:
+    with helpers.bystander(path):
         storm = []
         for _ in range(count):
-            one = Bare(server)
+            one = helpers.Bare(server)
             one.hello(info=SessionInfo(os.urandom(16), os.getpid()))
             storm.append(one)
         for one in storm:
@@ -355,18 +280,18 @@ def _storm(count: int, server: Server, path: str) -> None:
             one.close()
 
 
-def test_a_storm_of_connections(server: Server, path: str) -> None:
-    _storm(50, server, path)
+def test_a_storm_of_connections(server: Server, path: str, helpers: Any) -> None:
+    _storm(50, server, path, helpers)
 
 
 @pytest.mark.prove
-def test_a_large_storm_of_connections(server: Server, path: str) -> None:
+def test_a_large_storm_of_connections(server: Server, path: str, helpers: Any) -> None:
     for _ in range(4):
-        _storm(500, server, path)
+        _storm(500, server, path, helpers)
 
 
 def test_a_server_without_descriptors_waits_for_some(
-    server: Server, path: str, monkeypatch: pytest.MonkeyPatch
+    server: Server, path: str, monkeypatch: pytest.MonkeyPatch, helpers: Any
 ) -> None:
     class Poor:
         """A listener that has run out of descriptors once."""
@@ -383,9 +308,9 @@ def test_a_server_without_descriptors_waits_for_some(
         def __getattr__(self, name: str) -> Any:
             return getattr(self.real, name)
 
-    poor = Poor(server._lobby._listener)
-    monkeypatch.setattr(server._lobby, "_listener", poor)
-    with bystander(path):
+    poor = Poor(server.lobby._listener)
+    monkeypatch.setattr(server.lobby, "_listener", poor)
+    with helpers.bystander(path):
         assert poor.failed
 
 

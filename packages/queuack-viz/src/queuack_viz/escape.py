@@ -14,9 +14,9 @@ _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 # Emoji and several scripts are spelled with the joiners.
 _JOINERS = frozenset("\u200c\u200d")
 # Mermaid looks for these once it has read the entities: a line break, a formula, an icon, and its own marks
-# of where entities were. A space of no width, put where the (empty) match is, keeps it from finding them.
+# of where entities were. A joiner of no width, put where the (empty) match is, keeps it from finding them.
 _READ_TWICE = re.compile(r"(?<=\\)(?=n)|(?<=\$)(?=\$)|(?<=:)(?=fa-)|(?<=ﬂ)(?=°)|(?<=¶)(?=ß)")
-NO_WIDTH = "\u200b"
+NO_WIDTH = "\u2060"
 
 
 def escape(text: str) -> str:

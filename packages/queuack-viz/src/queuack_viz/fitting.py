@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -11,7 +11,9 @@ from queuack_viz.folding import close_groups, fold_levels, fold_maps
 from queuack_viz.order import without_implied
 from queuack_viz.sheet import Sheet
 
+Step = Callable[[Sheet], Sheet]
 MIN_TEXT = 8_000  # the colours, a legend and one box with a long name
+OVERVIEW = 4  # what can't be drawn box by box is read as a whole: a quarter of the boxes shows it better
 MAX_NESTING = 8  # frames in frames; past it a frame is a few pixels wide
 SHORT_LABEL = 40  # columns; cutting names further would hide more than folding does
 
@@ -20,7 +22,8 @@ SHORT_LABEL = 40  # columns; cutting names further would hide more than folding 
 class Limits:
     """What one drawing may hold at most.
 
-    * `max_nodes`: boxes and frames, for the reader's sake; default 150.
+    * `max_nodes`: boxes and frames, for the reader's sake; default 150. A graph that has more once its maps
+      are folded becomes an overview of at most a quarter as many.
     * `max_edges`: arrows; default 500, above which Mermaid refuses to draw unless its `maxEdges` is raised.
     * `max_text`: characters of the text; default 50,000, Mermaid's `maxTextSize`; at least 8,000.
     * `fold_maps_from`: maps of so many items or more become one box, as in `score ×500`; default 6; None:
@@ -47,7 +50,7 @@ class Limits:
 
 
 def fit(sheet: Sheet, limits: Limits, text_size: Callable[[Sheet], int]) -> Sheet:
-    """The sheet, folded as far as `limits` asks for and no further.
+    """The sheet, folded as far as `limits` asks for.
 
     `text_size` says how many characters the drawing of a sheet takes.
     """
@@ -56,7 +59,20 @@ def fit(sheet: Sheet, limits: Limits, text_size: Callable[[Sheet], int]) -> Shee
         sheet = fold_maps(sheet, limits.fold_maps_from)
     if limits.reduce_from is not None and len(sheet.edges) >= limits.reduce_from:
         sheet = without_implied(sheet)
-    for step in _steps():
+    sheet = _folded(sheet, limits, text_size, _GENTLE)
+    if _crowded(sheet, limits):
+        limits = replace(limits, max_nodes=max(1, limits.max_nodes // OVERVIEW))
+    return _folded(sheet, limits, text_size, _THOROUGH)
+
+
+def _folded(
+    sheet: Sheet,
+    limits: Limits,
+    text_size: Callable[[Sheet], int],
+    steps: Iterable[Step],
+) -> Sheet:
+    """The sheet after as many steps, each again and again while it helps, as it takes to fit."""
+    for step in steps:
         folding = True
         while folding:
             crowded = _crowded(sheet, limits)
@@ -79,16 +95,6 @@ def _crowded(sheet: Sheet, limits: Limits) -> bool:
     return _things(sheet) > limits.max_nodes or len(sheet.edges) > limits.max_edges
 
 
-def _steps() -> Iterator[Callable[[Sheet], Sheet]]:
-    """The mildest first; the last ones leave one box for so many levels that anything fits."""
-    yield without_implied
-    yield partial(fold_maps, at_least=2)
-    yield from (partial(_fold_levels, at_least=at_least) for at_least in (64, 32, 16))
-    yield _close_groups
-    yield from (partial(_fold_levels, at_least=at_least) for at_least in (8, 4, 2))
-    yield from (partial(_fold_levels, at_least=2, run=2**power) for power in range(1, 64))
-
-
 def _fold_levels(sheet: Sheet, at_least: int, run: int = 1) -> Sheet:
     return without_implied(fold_levels(sheet, at_least, run))
 
@@ -96,3 +102,13 @@ def _fold_levels(sheet: Sheet, at_least: int, run: int = 1) -> Sheet:
 def _close_groups(sheet: Sheet) -> Sheet:
     """Closes the innermost groups; what then looks alike (`train[0]`, `train[1]`, …) becomes one box."""
     return fold_maps(close_groups(sheet), at_least=2) if sheet.groups else sheet
+
+
+_GENTLE: tuple[Step, ...] = (without_implied, partial(fold_maps, at_least=2))
+# The last ones leave one box for so many levels that anything fits.
+_THOROUGH: tuple[Step, ...] = (
+    *(partial(_fold_levels, at_least=at_least) for at_least in (64, 32, 16)),
+    _close_groups,
+    *(partial(_fold_levels, at_least=at_least) for at_least in (8, 4, 2)),
+    *(partial(_fold_levels, at_least=2, run=2**power) for power in range(1, 64)),
+)

@@ -22,7 +22,8 @@ LAYOUT = {
     "nodeSpacing": 32,
     "rankSpacing": 44,
     "padding": 12,
-    "subGraphTitleMargin": {"top": 4, "bottom": 8},
+    "diagramPadding": 16,
+    "subGraphTitleMargin": {"top": 0, "bottom": 10},
 }
 
 
@@ -69,7 +70,7 @@ def _text(sheet: Sheet, title: str, scheme: MermaidColorScheme, direction: Direc
     ids |= {key: f"g{index}" for index, key in enumerate(sheet.groups, 1)}
     lines = [f"flowchart {direction}"]
     hidden = hidden_text(sheet)
-    drawn = [*_contents(sheet, ids), *_arrows(sheet, ids)]
+    drawn = [*_contents(sheet, ids, direction), *_arrows(sheet, ids)]
     if legend:  # Mermaid places frames in reverse: this one goes below the graph, or to its right
         lines += _legend(sheet, "TB" if direction == "LR" else "LR")
     if legend or hidden:
@@ -83,7 +84,7 @@ def _text(sheet: Sheet, title: str, scheme: MermaidColorScheme, direction: Direc
     return front_matter(title, scheme, {"flowchart": LAYOUT}) + "\n".join(lines) + "\n"
 
 
-def _contents(sheet: Sheet, ids: Mapping[str, str]) -> Iterator[str]:
+def _contents(sheet: Sheet, ids: Mapping[str, str], direction: str) -> Iterator[str]:
     """Boxes and frames, nested; without recursion, for groups may nest deeper than Python's stack."""
     inside: dict[str | None, list[Box | Group]] = defaultdict(list)
     for box in sheet.boxes.values():
@@ -100,6 +101,7 @@ def _contents(sheet: Sheet, ids: Mapping[str, str]) -> Iterator[str]:
                 yield indent[2:] + "end"
         elif isinstance(thing, Group):
             yield f'{indent}subgraph {ids[thing.id]}["{frame_text(thing, sheet.label_columns)}"]'
+            yield f"{indent}  direction {direction}"
             open_frames.append(iter(inside[thing.id]))
         else:
             yield indent + _box(thing, ids[thing.id], sheet.label_columns)
@@ -143,7 +145,9 @@ def _classes(
         frames[""].append("legend")
     for status, names in frames.items():
         paint = scheme.paint(status) if status else frame
-        yield f"  classDef frame{status} {_style(Paint(frame.fill, frame.text, paint.border, paint.dashed))}"
+        style = _style(Paint(frame.fill, frame.text, paint.border, paint.dashed))
+        # Mermaid leaves 20 px between the tops of nested frames: what a title of this size takes.
+        yield f"  classDef frame{status} {style},font-size:13px"
         yield f"  class {','.join(names)} frame{status}"
     if legend or note:
         yield f"  classDef unframed fill:none,stroke:none,color:{scheme.text}"

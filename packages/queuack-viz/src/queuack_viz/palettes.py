@@ -47,7 +47,8 @@ DARK_MODE = {
     "skipped": "#161b22 #9aa4af #6e7681 dashed",
     "cancelled": "#2f1d52 #d9bfff #8957e5 dashed",
     "background": "#0d1117",
-    "text": "#e6edf3",
+    # As in DEFAULT: no darker, for near-black pages; no lighter, for a title that ends up on a white one.
+    "text": "#8b949e",
     "line": "#8b949e",
     "group": "#151b23 #c9d1d9 #3d444d",
     "waited": "#30363d",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from queuack_viz.axis import Axis, axis_for
-from queuack_viz.colours import mix, readable_on
+from queuack_viz.colours import readable_on
 from queuack_viz.errors import DiagramError
 from queuack_viz.escape import NO_WIDTH, escape, visible
 from queuack_viz.front import TITLE_COLUMNS, front_matter
@@ -20,7 +20,7 @@ from queuack_viz.wording import details, name_of
 NAME_COLUMNS = 40
 MAX_ROWS = 150  # at two bars a row, the text stays below Mermaid's 50,000 characters
 CRITICAL_MARK = "◆"
-# Mermaid wants a text for every bar; a space of no width shows as none.
+# Mermaid wants a text for every bar; a joiner of no width shows as none.
 _NO_TEXT = f"#{ord(NO_WIDTH)};"
 
 
@@ -160,9 +160,7 @@ def _front(scheme: MermaidColorScheme, names: list[str], running: list[int]) -> 
         "doneTaskBorderColor": waiting,
         "critBkgColor": done.fill,
         "critBorderColor": scheme.critical,
-        "gridColor": _grid(scheme),
-        "sectionBkgColor": scheme.frame().fill,
-        "altSectionBkgColor": scheme.background,
+        "gridColor": scheme.line,
     }
     settings = {
         "displayMode": "compact",
@@ -178,18 +176,14 @@ def _front(scheme: MermaidColorScheme, names: list[str], running: list[int]) -> 
     return front_matter("", scheme, {"gantt": settings, "themeCSS": _css(scheme, running)}, variables)
 
 
-def _grid(scheme: MermaidColorScheme) -> str:
-    """The colour of the lines behind the bars: there to be found, not to be seen first."""
-    return mix(scheme.line, scheme.background, 0.75)
-
-
 def _css(scheme: MermaidColorScheme, running: list[int]) -> str:
     """What Mermaid has no variables for, such as the colours of what still runs."""
     now = scheme.paint("running")
     bars = ", ".join(f'rect[id$="r{number}"]' for number in running)
     texts = ", ".join(f'text[id$="r{number}-text"]' for number in running)
     rules = {
-        ".grid .tick line": f"stroke: {_grid(scheme)};",
+        ".section": "fill: none;",
+        ".grid .tick line": f"stroke: {scheme.line}; stroke-opacity: 0.3;",
         ".grid .tick text": "font-size: 12px;",
         bars: f"fill: {now.fill}; stroke: {now.border};",
         texts: f"fill: {now.text};",

@@ -26,7 +26,7 @@ def name_of(box: Box) -> str:
 
 def box_text(box: Box, columns: int) -> str:
     """All that is written in a box, escaped; the name in at most `columns` columns."""
-    lines = [wrap(_short(name_of(box), columns)), *details(box)]
+    lines = [wrap(_short(name_of(box), columns)), *(wrap(detail) for detail in details(box))]
     return escape("\n".join(line for line in lines if line))
 
 

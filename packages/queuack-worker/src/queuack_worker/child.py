@@ -23,10 +23,13 @@ from queuack_worker.lines import light_logging
 from queuack_worker.usage import limit_memory
 
 if TYPE_CHECKING:
+    from queuack_store.queue import DuckQueue
+
     from queuack_worker.crew import Crew
 
 FAILED, DRAINED, CONDEMNED = 1, 0, 70  # exit codes; 70: a job could not be stopped
 WATCHDOG_S = 5.0  # how often the watchdog is put off
+CLOSE_S = 5.0
 OOM_SCORE = "500"  # a child should be killed before the owner or the supervisor
 
 
@@ -153,11 +156,17 @@ class Child:
         if crew is not None:
             try:
                 crew.drain(crew.settings.shutdown_timeout_s if timeout_s is None else timeout_s)
-                crew.queue.close()
+                self._close(crew.queue)
             except Exception:
                 log.exception("the drain failed")
                 _exit(FAILED)
         _exit(DRAINED)
+
+    def _close(self, queue: DuckQueue) -> None:
+        # All is stored and handed back by now: an owner that doesn't answer must not keep the process.
+        closing = threading.Thread(target=queue.close, daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
 
 
 def _exit(code: int) -> NoReturn:

@@ -286,6 +286,8 @@ class Crew:
     def _settle(self) -> None:
         """Send the last outcomes and wait until they are stored."""
         self.watch.stop()
+        if self.overseer is not None:
+            self.overseer.beat(False)  # nobody beats from here on
         self._store_outcomes()
         self.coroutines.stop()
 

@@ -18,7 +18,8 @@ from queuack_store.errors import FileInUseError, to_wire
 from queuack_store.sharing import ownership
 from queuack_store.sharing.ownerlog import OwnerLog
 from queuack_store.sharing.places import Place
-from queuack_store.sharing.server import Server, serve
+from queuack_store.sharing.server import Server
+from queuack_store.sharing.serving import serve
 
 EXIT_FAILED = 1
 EXIT_FATAL = 70  # the engine must not go on; the next owner recovers from what is on disk

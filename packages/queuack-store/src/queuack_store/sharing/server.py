@@ -15,10 +15,10 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from queuack_store.clock import monotonic
-from queuack_store.engine.inbox import Ask, CloseSession, Withdraw
-from queuack_store.errors import OwnerError, ProtocolError, QueuackError
-from queuack_store.sharing import frames, greeting, peers
-from queuack_store.sharing.connection import DEAD, GREETING, LEAVING, MAX_INFLIGHT, OPEN, Connection, Hail
+from queuack_store.engine.inbox import Ask, CloseSession
+from queuack_store.errors import QueuackError
+from queuack_store.sharing import desk, frames, greeting, peers
+from queuack_store.sharing.connection import DEAD, GREETING, LEAVING, OPEN, Connection, Hail
 from queuack_store.sharing.forking import close_quietly, let_go_in_child
 from queuack_store.sharing.lobby import Lobby
 from queuack_store.sharing.ownership import Lock
@@ -78,13 +78,13 @@ class Server:
         self._leave_at = None if stays else self._checked_at + max(FIRST_LINGER_S, linger_s)
         self._finished = False
         self._soon: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self._lobby = Lobby(self, greeting_s)
+        self.lobby = Lobby(self, greeting_s)
         self._wake_out, self._wake_in = os.pipe()
         for descriptor in (self._wake_out, self._wake_in):
             os.set_blocking(descriptor, False)
         self.selector.register(self._wake_out, _READ, None)
         self._thread = threading.Thread(target=self._run, name="queuack-server", daemon=True)
-        lock.announce(self._lobby.address)
+        lock.announce(self.lobby.address)
         let_go_in_child(self)
         self._thread.start()
 
@@ -93,7 +93,7 @@ class Server:
     @property
     def address(self) -> str:
         """The socket's path."""
-        return self._lobby.address
+        return self.lobby.address
 
     @property
     def is_ending(self) -> bool:
@@ -132,7 +132,7 @@ class Server:
         """Let go of every descriptor in a forked child, so that the parent's clients can see it end."""
         self._finished = True
         # Not through the selector: its epoll is the parent's too.
-        held = [self._wake_in, self._wake_out, self._lobby.detach()]
+        held = [self._wake_in, self._wake_out, self.lobby.detach()]
         for connection in list(self.connections):
             held.append(connection.sock.detach())
             if connection.pidfd is not None:
@@ -151,7 +151,7 @@ class Server:
         except Exception as error:  # a fault here would leave every client waiting
             self.note(f"the server failed: {type(error).__name__}: {error}")
             self._leave("the server failed")
-            self._lobby.shut()
+            self.lobby.shut()
         self.selector.close()
 
     def _wait(self, patience: float | None) -> None:
@@ -167,14 +167,14 @@ class Server:
             function(*args)
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._leave_at, *self._lobby.deadlines()) if at is not None]
+        times = [at for at in (self._leave_at, *self.lobby.deadlines()) if at is not None]
         return max(0.0, min(times) - monotonic()) if times else None
 
     def _look_at_the_clock(self) -> None:
         now = monotonic()
         if self._finished or self.leaving:
             return
-        self._lobby.look_at_the_clock(now)
+        self.lobby.look_at_the_clock(now)
         if self._leave_at is not None and self._leave_at <= now:
             self._leave("no clients are left")
         elif self.engine.ended.is_set():
@@ -182,7 +182,7 @@ class Server:
             for connection in list(self.connections):
                 self.drop(connection, "")
         elif now - self._checked_at >= CHECK_S and self.is_in_place():
-            self._lobby.check_address()
+            self.lobby.check_address()
 
     def is_in_place(self) -> bool:
         """Return whether file and lock at the path are still this owner's; leave where they are not."""
@@ -252,7 +252,7 @@ class Server:
             if mask & _WRITE:
                 connection.send_rest()
             if mask & _READ and not self.leaving:
-                self._read(connection)
+                desk.read(self, connection)
             self.watch(connection)
         except greeting.LeavingError:
             connection.send(frames.encode(frames.Closing()))
@@ -263,55 +263,6 @@ class Server:
         except OSError as error:
             self.drop(connection, "" if error.errno == errno.ECONNRESET else str(error))
 
-    def _read(self, connection: Connection) -> bool:
-        """Read once; what came in one read goes to the engine together. False where there was nothing."""
-        if connection.state == DEAD:
-            return False
-        try:
-            data = connection.sock.recv(frames.READ_BYTES)
-        except BlockingIOError:
-            return False
-        if not data:
-            self.drop(connection, "")
-            return False
-        asks: list[Ask] = []
-        try:
-            for body in connection.assembler.feed(data):
-                if connection.state == GREETING:
-                    self._lobby.hello(connection, body)
-                else:
-                    self._take(connection, body, asks)
-        finally:
-            for ask in asks:  # also those before a message that made no sense
-                self.engine.submit(ask)
-        return True
-
-    def _take(self, connection: Connection, body: bytes, asks: list[Ask]) -> None:
-        message = greeting.read_message(self.decoder, body)
-        session = connection.session
-        assert session is not None
-        if connection.state == LEAVING:
-            raise ProtocolError("a message came after bye")
-        if type(message) is frames.AskMessage:
-            if connection.is_full:
-                error = OwnerError("too many requests are open on this handle: wait", limit=MAX_INFLIGHT)
-                connection.send(b"".join(frames.reply(message.seq, error)))
-                return
-            connection.take_in(message.seq, len(body))
-            asks.append(
-                Ask(session, message.request, connection, message.seq, message.low, message.seq, len(body))
-            )
-        elif type(message) is frames.WithdrawMessage:
-            connection.forget(message.seq)
-            asks.append(Ask(session, Withdraw(message.seq), connection))
-        elif type(message) is frames.Ping:
-            connection.send(frames.encode(frames.Pong()))
-        elif type(message) is frames.Bye:
-            connection.state = LEAVING
-            asks.append(Ask(session, CloseSession(session, orderly=True), connection, tag=Hail.CLOSE))
-        else:
-            raise ProtocolError("a second hello came on one connection")
-
     # -- going -------------------------------------------------------------------------------------
 
     def _bereave(self, connection: Connection) -> None:
@@ -319,7 +270,7 @@ class Server:
         self._watch_no_process(connection)
         try:
             for _ in range(MAX_LAST_READS):
-                if not self._read(connection):
+                if not desk.read(self, connection):
                     break
         except (QueuackError, OSError, greeting.LeavingError):
             pass
@@ -350,7 +301,7 @@ class Server:
         self._watch_no_process(connection)
         connection.close()
         self.connections.discard(connection)
-        self._lobby.forget(connection)
+        self.lobby.forget(connection)
         session = connection.session
         if session is not None:
             if self._sessions.get(session) is connection:
@@ -377,7 +328,7 @@ class Server:
         self.note(f"leaving: {why}")
         self.leaving = True
         self._leave_at = None
-        self._lobby.take_down_the_sign()
+        self.lobby.take_down_the_sign()
         for connection in list(self.connections):
             self.watch(connection)
         self.wants_to_leave.set()
@@ -390,22 +341,5 @@ class Server:
         for connection in list(self.connections):
             if connection.state in (GREETING, OPEN):
                 connection.send(frames.encode(frames.Closing()))
-        self._lobby.shut()
+        self.lobby.shut()
         self._finished = True
-
-
-def serve(
-    engine: Engine, lock: Lock, *, stays: bool = True, note: Callable[[str], None] | None = None
-) -> Server:
-    """Serve an engine on the socket of the file whose lock is held; `Server.close` stops and frees both.
-
-    Args:
-        engine: a started engine.
-        lock: from `ownership.take` or `adopt`.
-        stays: False for an owner process, which leaves when its clients have gone.
-        note: called with a line for the log.
-
-    Raises:
-        FileInUseError, StorageError: the socket can't be bound.
-    """
-    return Server(engine, lock, stays=stays, note=note or (lambda _line: None))

@@ -1,0 +1,362 @@
+"""Rows per second, memory and file size of queuack-stream beside what people would write by hand.
+
+The workload is TARGETS: dict rows `{id, value, name, score}` from a generator, written to a file and read
+back row by row as dicts. Every implementation runs in a process of its own: a warm-up, then the runs, of
+which the median counts; memory is the peak above what the process had after its imports and warm-up.
+Nobody waits for the disk.
+
+    python benchmarks/stream.py [--quick] [--rows N] [--runs N] [--only NAME] [--json PATH]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib
+import json
+import os
+import pickle
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
+from typing import Any
+
+Rows = Iterable[dict[str, Any]]
+NAMES = ["id", "value", "name", "score"]
+BATCH = 16_384
+LIBRARIES = ["queuack-stream", "pyarrow", "msgspec", "orjson", "polars", "pandas", "duckdb"]
+
+
+def generate(count: int) -> Iterator[dict[str, Any]]:
+    for i in range(count):
+        yield {"id": i, "value": i * 1.5, "name": f"name_{i}", "score": i % 1000 / 8}
+
+
+def chunks(rows: Rows, size: int = BATCH) -> Iterator[list[dict[str, Any]]]:
+    pull = iter(rows)
+    return iter(lambda: list(islice(pull, size)), [])
+
+
+# --- one pair of functions an implementation: write(path, rows), read(path) -> iterator of dicts
+
+
+def floor_write(path: str, rows: Rows) -> None:
+    open(path, "wb").close()
+    for _ in rows:
+        pass
+
+
+def floor_read(_path: str) -> Iterator[dict[str, Any]]:
+    return iter(())
+
+
+def queuack_write(path: str, rows: Rows) -> None:
+    from queuack_stream import StreamWriter
+
+    StreamWriter(path).write(rows)
+
+
+def queuack_read(path: str) -> Iterator[dict[str, Any]]:
+    from queuack_stream import StreamReader
+
+    return iter(StreamReader(path))
+
+
+def record_batches(rows: Rows) -> Iterator[Any]:
+    import pyarrow as pa
+
+    for chunk in chunks(rows):
+        columns = [pa.array([row[name] for row in chunk]) for name in NAMES]
+        yield pa.RecordBatch.from_arrays(columns, names=NAMES)
+
+
+def pyarrow_write(path: str, rows: Rows, **settings: Any) -> None:
+    import pyarrow.parquet as pq
+
+    writer = None
+    for batch in record_batches(rows):
+        writer = writer or pq.ParquetWriter(path, batch.schema, **settings)
+        writer.write_batch(batch)
+    writer.close()
+
+
+def pyarrow_lean_write(path: str, rows: Rows) -> None:
+    pyarrow_write(path, rows, use_dictionary=False, write_statistics=False)
+
+
+def pyarrow_read(path: str) -> Iterator[dict[str, Any]]:
+    import pyarrow.parquet as pq
+
+    for batch in pq.ParquetFile(path).iter_batches(BATCH):
+        yield from batch.to_pylist()
+
+
+def polars_frame(rows: Rows) -> Any:
+    import polars as pl
+    from polars.io.plugins import register_io_source
+
+    schema = {"id": pl.Int64, "value": pl.Float64, "name": pl.String, "score": pl.Float64}
+
+    def source(*_: Any) -> Iterator[Any]:
+        for chunk in chunks(rows):
+            yield pl.DataFrame({name: [row[name] for row in chunk] for name in NAMES}, schema=schema)
+
+    return register_io_source(source, schema=schema)
+
+
+def polars_write(path: str, rows: Rows) -> None:
+    frame = polars_frame(rows)
+    sinks = {"parquet": frame.sink_parquet, "csv": frame.sink_csv, "jsonl": frame.sink_ndjson}
+    sinks[path.rsplit(".", 1)[1]](path)
+
+
+def polars_read(path: str) -> Iterator[dict[str, Any]]:
+    import polars as pl
+
+    scans = {"parquet": pl.scan_parquet, "csv": pl.scan_csv, "jsonl": pl.scan_ndjson}
+    for batch in scans[path.rsplit(".", 1)[1]](path).collect_batches():
+        yield from batch.iter_rows(named=True)
+
+
+def duckdb_write(path: str, rows: Rows) -> None:
+    import duckdb
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [("id", pa.int64()), ("value", pa.float64()), ("name", pa.string()), ("score", pa.float64())]
+    )
+    connection = duckdb.connect()
+    connection.register("source", pa.RecordBatchReader.from_batches(schema, record_batches(rows)))
+    options = {"parquet": "(format parquet)", "csv": "(format csv, header)", "jsonl": "(format json)"}
+    connection.execute(f"copy source to '{path}' {options[path.rsplit('.', 1)[1]]}")
+
+
+def pandas_write(path: str, rows: Rows) -> None:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    suffix, writer = path.rsplit(".", 1)[1], None
+    with open(path, "w") as file:
+        for chunk in chunks(rows):
+            frame = pd.DataFrame(chunk)
+            if suffix == "csv":
+                frame.to_csv(file, index=False, header=file.tell() == 0)
+            elif suffix == "jsonl":
+                frame.to_json(file, orient="records", lines=True)
+            else:
+                table = pa.Table.from_pandas(frame, preserve_index=False)
+                writer = writer or pq.ParquetWriter(path, table.schema)
+                writer.write_table(table)
+    if writer:
+        writer.close()
+
+
+def orjson_write(path: str, rows: Rows) -> None:
+    import orjson
+
+    with open(path, "wb") as file:
+        file.writelines(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def orjson_read(path: str) -> Iterator[dict[str, Any]]:
+    import orjson
+
+    with open(path, "rb") as file:
+        yield from map(orjson.loads, file)
+
+
+def dictwriter_write(path: str, rows: Rows) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, NAMES)
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def dictreader_read(path: str) -> Iterator[dict[str, Any]]:
+    with open(path, newline="") as file:
+        yield from csv.DictReader(file)
+
+
+def csvwriter_write(path: str, rows: Rows) -> None:
+    with open(path, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(NAMES)
+        writer.writerows(list(row.values()) for row in rows)
+
+
+def csvreader_read(path: str) -> Iterator[dict[str, Any]]:
+    with open(path, newline="") as file:
+        reader = csv.reader(file)
+        names = next(reader)
+        for record in reader:
+            yield dict(zip(names, record, strict=True))
+
+
+def pickle_batch_write(path: str, rows: Rows) -> None:
+    with open(path, "wb") as file:
+        for chunk in chunks(rows, 1000):
+            pickle.dump(chunk, file, 5)
+
+
+def pickle_batch_read(path: str) -> Iterator[dict[str, Any]]:
+    with open(path, "rb") as file:
+        while True:
+            try:
+                yield from pickle.load(file)
+            except EOFError:
+                return
+
+
+def pickle_each_write(path: str, rows: Rows) -> None:
+    with open(path, "wb") as file:
+        for row in rows:
+            pickle.dump(row, file, 5)
+
+
+def pickle_each_read(path: str) -> Iterator[dict[str, Any]]:
+    with open(path, "rb") as file:
+        while True:
+            try:
+                yield pickle.load(file)
+            except EOFError:
+                return
+
+
+CASES: dict[str, tuple[Any, Any, list[str]]] = {
+    "none/floor": (floor_write, floor_read, []),
+    "parquet/queuack": (queuack_write, queuack_read, ["pyarrow.parquet", "queuack_stream"]),
+    "parquet/pyarrow": (pyarrow_write, pyarrow_read, ["pyarrow.parquet"]),
+    "parquet/pyarrow-lean": (pyarrow_lean_write, pyarrow_read, ["pyarrow.parquet"]),
+    "parquet/polars": (polars_write, polars_read, ["polars"]),
+    "parquet/pandas": (pandas_write, None, ["pandas", "pyarrow.parquet"]),
+    "parquet/duckdb": (duckdb_write, None, ["duckdb", "pyarrow"]),
+    "arrow/queuack": (queuack_write, queuack_read, ["pyarrow", "queuack_stream"]),
+    "jsonl/queuack": (queuack_write, queuack_read, ["queuack_stream"]),
+    "jsonl/orjson": (orjson_write, orjson_read, ["orjson"]),
+    "jsonl/polars": (polars_write, polars_read, ["polars"]),
+    "jsonl/pandas": (pandas_write, None, ["pandas", "pyarrow.parquet"]),
+    "jsonl/duckdb": (duckdb_write, None, ["duckdb", "pyarrow"]),
+    "csv/queuack": (queuack_write, queuack_read, ["queuack_stream"]),
+    "csv/csv.writer": (csvwriter_write, csvreader_read, []),
+    "csv/csv.DictWriter": (dictwriter_write, dictreader_read, []),
+    "csv/polars": (polars_write, polars_read, ["polars"]),
+    "csv/pandas": (pandas_write, None, ["pandas", "pyarrow.parquet"]),
+    "csv/duckdb": (duckdb_write, None, ["duckdb", "pyarrow"]),
+    "pickle/queuack": (queuack_write, queuack_read, ["queuack_stream"]),
+    "pickle/batches": (pickle_batch_write, pickle_batch_read, []),
+    "pickle/each": (pickle_each_write, pickle_each_read, []),
+}
+
+
+# --- measuring
+
+
+def memory(key: str) -> float:
+    with open("/proc/self/status") as file:
+        found = next((line for line in file if line.startswith(key)), "x 0")
+    return int(found.split()[1]) / 1024
+
+
+def child(name: str, path: str, count: int, runs: int, operation: str) -> dict[str, float]:
+    """One operation of one implementation, in this process and nothing else: seconds and memory."""
+    write, read, imports = CASES[name]
+    for module in imports:
+        importlib.import_module(module)
+    write(path + ".warm." + path.rsplit(".", 1)[1], generate(2000))
+    if operation == "read":
+        for _ in read(path + ".warm." + path.rsplit(".", 1)[1]):
+            pass
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")  # the peak begins anew
+    base, seconds = memory("VmRSS"), []
+    for _ in range(runs):
+        began = time.perf_counter()
+        if operation == "write":
+            write(path, generate(count))
+        else:
+            for _row in read(path):
+                pass
+        seconds.append(time.perf_counter() - began)
+    return {"seconds": statistics.median(seconds), "peak_mb": memory("VmHWM") - base, "imports_mb": base}
+
+
+def measure(name: str, count: int, runs: int, folder: str) -> dict[str, Any]:
+    write, read, _imports = CASES[name]
+    path = os.path.join(folder, f"{name.replace('/', '-')}.{name.split('/')[0]}")
+    found: dict[str, Any] = {"name": name}
+    for operation, function in (("write", write), ("read", read)):
+        if function is None:
+            continue
+        command = [sys.executable, __file__, "--child", name, path, str(count), str(runs), operation]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ended.returncode:
+            found["error"] = ended.stderr.strip().splitlines()[-1]
+            return found
+        done = json.loads(ended.stdout)
+        found[f"{operation}_rows_per_s"] = round(count / done["seconds"])
+        found[f"{operation}_peak_mb"] = round(done["peak_mb"], 1)
+    found["file_mb"] = round(os.path.getsize(path) / 1e6, 2)
+    os.unlink(path)
+    return found
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            found[library] = "not installed"
+    return found
+
+
+def show(results: list[dict[str, Any]], heading: str) -> None:
+    print(heading)
+    print(f"{'':<22}{'write rows/s':>14}{'MB':>8}{'read rows/s':>14}{'MB':>8}{'file MB':>9}")
+    for found in results:
+        if "error" in found:
+            print(f"{found['name']:<22}  skipped: {found['error']}")
+            continue
+        cells = [f"{found['name']:<22}"]
+        for operation in ("write", "read"):
+            rate, peak = found.get(f"{operation}_rows_per_s"), found.get(f"{operation}_peak_mb")
+            cells.append(f"{rate:>14,}{peak:>8}" if rate else f"{'-':>14}{'-':>8}")
+        print("".join(cells) + f"{found['file_mb']:>9}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="200,000 rows instead of 1,000,000")
+    parser.add_argument("--rows", type=int, help="rows to write and read")
+    parser.add_argument("--runs", type=int, default=3, help="timed runs of each (3)")
+    parser.add_argument("--only", help="only implementations whose name contains this")
+    parser.add_argument("--json", help="where to write the results as JSON")
+    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.child:
+        name, path, count, runs, operation = asked.child
+        print(json.dumps(child(name, path, int(count), int(runs), operation)))
+        return
+    count = asked.rows or (200_000 if asked.quick else 1_000_000)
+    names = [name for name in CASES if asked.only is None or asked.only in name or name == "none/floor"]
+    with tempfile.TemporaryDirectory(prefix="queuack-bench-") as folder:
+        results = [measure(name, count, asked.runs, folder) for name in names]
+    machine = {"cores": os.cpu_count(), "system": platform.platform(), "versions": versions()}
+    settings = {"rows": count, "runs": asked.runs, "durability": "none: no one waits for the disk"}
+    show(results, f"{count:,} rows, median of {asked.runs}, {machine['cores']} cores, {machine['versions']}")
+    if asked.json:
+        with open(asked.json, "w") as file:
+            json.dump({"machine": machine, "settings": settings, "results": results}, file, indent=1)
+
+
+if __name__ == "__main__":
+    main()

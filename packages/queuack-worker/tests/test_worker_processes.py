@@ -1,0 +1,261 @@
+"""The pool of processes: children that die, hang, are recycled, paused, drained; all of it real."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import worker_jobs as jobs
+from queuack_store import DuckQueue, JobCancelledError, JobFailedError, JobStatus
+from queuack_worker import Worker, WorkerStartError
+from queuack_worker.resources import Limits
+from worker_pools import RunningPool, alive
+
+WAIT_S = 60.0
+Start = Callable[..., RunningPool]
+
+
+@pytest.fixture
+def ear(tmp_path: Path) -> Iterator[socket.socket]:
+    """Where jobs say that they began, and in which process."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(str(tmp_path / "ear"))
+        end.settimeout(WAIT_S)
+        yield end
+
+
+def address(ear: socket.socket) -> str:
+    return str(ear.getsockname())
+
+
+def began(ear: socket.socket) -> int:
+    """Wait for a job to begin; return the process it runs in."""
+    return int(ear.recv(100).split()[0])
+
+
+def attempts(queue: DuckQueue, job_id: str) -> list[tuple[str, str]]:
+    return [(a["outcome"], a["error"] or "") for a in queue.attempts(job_id)]
+
+
+def test_jobs_run_in_children(shared: DuckQueue, pool_of: Start) -> None:
+    pool = pool_of(2)
+    ids = shared.enqueue_batch([(jobs.add, (i, 1), {}) for i in range(300)])
+    assert [shared.wait(job_id, WAIT_S) for job_id in ids] == [i + 1 for i in range(300)]
+    assert shared.wait(shared.enqueue(jobs.pid), WAIT_S) in pool.supervisor.pids
+    assert shared.wait(shared.enqueue(lambda x: x + 1, (1,)), WAIT_S) == 2
+    pool.stop()
+    assert {event.name for event in pool.events} >= {"child_started", "child_ready", "child_ended"}
+    assert not any(event.name == "child_died" for event in pool.events)
+
+
+def test_a_worker_with_processes_runs_and_stops(shared: DuckQueue) -> None:
+    worker = Worker(shared, processes=1, concurrency=2)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert shared.wait(shared.enqueue(jobs.ctx_first, (1,)), WAIT_S)[1] == 1
+    worker.stop()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+
+
+def test_a_killed_child_costs_its_job_one_attempt_and_is_replaced(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    pool = pool_of(1)
+    job_id = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=2, retry_delay=0.0)
+    first = began(ear)
+    rest = shared.enqueue_batch([(jobs.add, (i, i), {}) for i in range(20)])
+    os.kill(first, signal.SIGKILL)
+    second = began(ear)
+    assert second != first
+    gate.touch()
+    assert shared.wait(job_id, WAIT_S) == "held"
+    assert [outcome for outcome, _ in attempts(shared, job_id)] == ["died", "done"]
+    for other in rest:
+        shared.wait(other, WAIT_S)
+        assert shared.get_job(other).attempts == 1  # type: ignore[union-attr]
+    (died,) = pool.wait_for("child_died")
+    assert "SIGKILL" in died.facts["verdict"]
+    assert "peak RSS" in died.facts["verdict"]
+
+
+def test_a_job_that_kills_every_child_ends_failed(shared: DuckQueue, pool_of: Start) -> None:
+    pool_of(1)
+    job_id = shared.enqueue(jobs.kill_self, max_attempts=2, retry_delay=0.0)
+    with pytest.raises(JobFailedError, match=r"died|killed|SIGKILL|went away"):
+        shared.wait(job_id, WAIT_S)
+    assert len(attempts(shared, job_id)) == 2
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_a_job_that_ignores_its_timeout_takes_its_process_along(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    """Its neighbour in the same process gets the grace period, then goes back unspent."""
+    gate = tmp_path / "gate"
+    pool_of(1, concurrency=2, grace_s=0.3)
+    neighbour = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
+    first = began(ear)
+    late = shared.enqueue(jobs.stubborn, (address(ear),), timeout_seconds=0.2, max_attempts=1)
+    assert began(ear) == first
+    with pytest.raises(JobFailedError, match=r"JobTimeoutError.*its process was killed"):
+        shared.wait(late, WAIT_S)
+    assert began(ear) != first
+    gate.touch()
+    assert shared.wait(neighbour, WAIT_S) == "held"
+    assert [outcome for outcome, _ in attempts(shared, neighbour)] == ["returned", "done"]
+
+
+def test_a_sleep_in_c_is_ended_by_its_timeout(shared: DuckQueue, pool_of: Start) -> None:
+    pool_of(1, grace_s=0.2)
+    late = shared.enqueue(jobs.nap, (1_000.0,), timeout_seconds=0.2, max_attempts=1)
+    with pytest.raises(JobFailedError, match="JobTimeoutError"):
+        shared.wait(late, WAIT_S)
+
+
+@pytest.mark.parametrize("func", ["spin", "stubborn", "nap", "sleep_async"])
+def test_a_running_job_is_cancelled(shared: DuckQueue, pool_of: Start, ear: socket.socket, func: str) -> None:
+    pool_of(1, grace_s=0.3)
+    where = address(ear)
+    args = (where,) if func in ("spin", "stubborn") else (1_000, where)
+    job_id = shared.enqueue(getattr(jobs, func), args)
+    began(ear)
+    assert shared.cancel(job_id)
+    with pytest.raises(JobCancelledError):
+        shared.wait(job_id, WAIT_S)
+    assert shared.get_job(job_id).status is JobStatus.CANCELLED  # type: ignore[union-attr]
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_code_in_c_that_never_returns_is_killed_by_the_supervisor(shared: DuckQueue, pool_of: Start) -> None:
+    pool = pool_of(1, grace_s=0.2)
+    late = shared.enqueue(jobs.spin_in_c, timeout_seconds=0.2, max_attempts=1)
+    with pytest.raises(JobFailedError):
+        shared.wait(late, WAIT_S)
+    (died,) = pool.wait_for("child_died")
+    assert "timeout of 0.2 s" in died.facts["verdict"]
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_children_are_recycled_after_their_share_of_jobs(shared: DuckQueue, pool_of: Start) -> None:
+    pool = pool_of(1, max_jobs=20)
+    ids = [shared.enqueue(jobs.pid) for _ in range(100)]
+    pids = [shared.wait(job_id, WAIT_S) for job_id in ids]
+    assert len(set(pids)) > 1
+    pool.wait_for("child_recycled")
+    assert all(shared.get_job(job_id).attempts == 1 for job_id in ids)  # type: ignore[union-attr]
+    pool.stop()
+    assert not any(event.name == "child_died" for event in pool.events)
+
+
+def test_children_that_hold_too_much_memory_are_recycled(shared: DuckQueue, pool_of: Start) -> None:
+    pool = pool_of(1, max_rss=1 << 20)
+    first = shared.wait(shared.enqueue(jobs.pid), WAIT_S)
+    event = pool.wait_for("child_recycled")[0]
+    assert "MB" in event.facts["reason"]
+    pool.wait_for("child_ready", 2)
+    assert shared.wait(shared.enqueue(jobs.pid), WAIT_S) != first
+
+
+def test_a_machine_that_is_full_claims_nothing(shared: DuckQueue, pool_of: Start, tmp_path: Path) -> None:
+    pool = pool_of(1, limits=Limits(min_disk_free=1 << 60, folder=str(tmp_path)))
+    (event,) = pool.wait_for("claims_paused")
+    assert "disk has" in event.facts["reason"]
+    pool.wait_for("child_ready")
+    job_id = shared.enqueue(jobs.add, (1, 2))
+    pool.supervisor._limits = Limits(min_disk_free=1, folder=str(tmp_path))
+    pool.wait_for("claims_resumed")
+    assert shared.wait(job_id, WAIT_S) == 3
+
+
+def test_children_that_cannot_start_end_the_pool(shared: DuckQueue) -> None:
+    shared.serialization = "nonsense"
+    pool = RunningPool(shared, 1)
+    pool.join()
+    assert isinstance(pool.error, WorkerStartError)
+
+
+def test_a_stopped_child_loses_its_claims_and_is_killed(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    pool = pool_of(1, claim_timeout_s=1.0, heartbeat_s=0.3)
+    job_id = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=2, retry_delay=0.0)
+    first = began(ear)
+    os.kill(first, signal.SIGSTOP)
+    assert began(ear) != first
+    gate.touch()
+    assert shared.wait(job_id, WAIT_S) == "held"
+    (died,) = pool.wait_for("child_died")
+    assert "no sign of life" in died.facts["verdict"]
+    assert not alive(first)
+
+
+@pytest.mark.parametrize(
+    ("func", "args", "verdict"),
+    [
+        (jobs.segfault, (), "SIGSEGV"),
+        (jobs.exit_process, (7,), "code 7"),
+        (jobs.exit_process, (0,), "code 0"),
+    ],
+)
+def test_poison_that_ends_its_process(
+    shared: DuckQueue, pool_of: Start, func: Any, args: tuple[Any, ...], verdict: str
+) -> None:
+    pool = pool_of(1)
+    job_id = shared.enqueue(func, args, max_attempts=2, retry_delay=0.0)
+    with pytest.raises(JobFailedError):
+        shared.wait(job_id, WAIT_S)
+    deaths = pool.wait_for("child_died", 2)
+    assert all(verdict in death.facts["verdict"] for death in deaths)
+    assert len(attempts(shared, job_id)) == 2
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_poison_that_processes_survive(shared: DuckQueue, pool_of: Start) -> None:
+    pool = pool_of(1)
+    for func, text in (
+        (jobs.unpicklable, "can't be pickled"),
+        (jobs.huge, "return a path"),
+        (jobs.raise_unprintable, "Unprintable"),
+        (jobs.raise_unpicklable, "held a lock"),
+    ):
+        with pytest.raises(JobFailedError, match=text):
+            shared.wait(shared.enqueue(func, max_attempts=1), WAIT_S)
+    assert shared.wait(shared.enqueue(jobs.delete_cwd), WAIT_S) == "gone"
+    assert shared.wait(shared.enqueue(jobs.flood), WAIT_S) == "wet"
+    assert shared.wait(shared.enqueue(jobs.close_everything), WAIT_S) == "closed"
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+    assert not any(event.name == "child_died" for event in pool.events)
+
+
+def test_a_memory_hog_meets_its_limit(shared: DuckQueue, pool_of: Start) -> None:
+    pool_of(1, memory_limit=256 << 20)
+    job_id = shared.enqueue(jobs.hog, max_attempts=1)
+    with pytest.raises(JobFailedError, match="out of memory: the job needed more than the limit of 256 MB"):
+        shared.wait(job_id, WAIT_S)
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_a_function_that_cannot_be_found_fails_its_job_alone(shared: DuckQueue, pool_of: Start) -> None:
+    import sys
+    import types
+
+    module = types.ModuleType("only_here")
+    exec("def vanished(): pass", module.__dict__)
+    sys.modules["only_here"] = module
+    try:
+        job_id = shared.enqueue(module.vanished, max_attempts=1)
+    finally:
+        del sys.modules["only_here"]
+    pool_of(1)
+    with pytest.raises(JobFailedError, match=r"only_here.*sys\.path"):
+        shared.wait(job_id, WAIT_S)
+    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
