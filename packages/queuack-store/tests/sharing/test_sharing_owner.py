@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from queuack_store.errors import (
 )
 from queuack_store.jobs import NewJob, Outcome
 from queuack_store.requests import Claim, Enqueue, Finish, Stats, Wait
-from queuack_store.sharing import ownership
+from queuack_store.sharing import ownerlog, ownership
 from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.places import Place
 
@@ -200,3 +202,27 @@ def test_those_who_wait_are_carried_over(path: str, helpers: Any) -> None:
     assert result.result(helpers.PATIENCE_S).result == b"r"
     waiter.close()
     worker.close()
+
+
+def test_a_person_may_run_an_owner_in_the_foreground(path: str, helpers: Any) -> None:
+    command = [sys.executable, "-m", "queuack_store.sharing.owner", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as owner:
+        assert "serves" in owner.stderr.readline()
+        store = ClientStore(path)
+        assert helpers.owner_of(path) == owner.pid
+        again = subprocess.run(command, capture_output=True, text=True)
+        assert again.returncode == 1
+        assert "has an owner already" in again.stderr
+        store.close()
+        assert owner.wait(helpers.PATIENCE_S) == 0
+        assert owner.stdout.read() == ""
+
+
+def test_the_log_stays_small(path: str) -> None:
+    log = Path(path + ".log")
+    log.write_text("".join(f"{number} an old line\n" for number in range(50_000)))
+    store = ClientStore(path)
+    store.close()
+    assert log.stat().st_size < ownerlog.KEPT_LOG_BYTES + 1_000
+    assert log.read_text().startswith("4")
+    assert log.read_text().count("49999 an old line") == 1

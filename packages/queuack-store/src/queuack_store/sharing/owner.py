@@ -32,7 +32,8 @@ def main(path: str, descriptor: int | None = None) -> int:
         path: the database file.
         descriptor: the lock's, when a client took the lock and handed it over.
     """
-    log = OwnerLog(sys.stderr.fileno())
+    started = descriptor is not None  # by a client, which waits for a word; else a person runs it
+    log = OwnerLog(sys.stderr.fileno(), shortens=started)
     place, lock = Place(path), None
     try:
         lock = _lock(place, descriptor)
@@ -41,11 +42,13 @@ def main(path: str, descriptor: int | None = None) -> int:
         log.note(f"could not start: {type(error).__name__}: {error}")
         if lock is not None:
             lock.release()
-        _first_word(("failed", *to_wire(error)))
+        if started:
+            _first_word(("failed", *to_wire(error)))
         return EXIT_FAILED
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda found, _frame: server.leave(signal.Signals(found).name))
-    _first_word(("ready", os.getpid()))
+    if started:
+        _first_word(("ready", os.getpid()))
     gc.collect()
     gc.freeze()  # what starting made is there to stay: later collections need not look at it
     server.wants_to_leave.wait()

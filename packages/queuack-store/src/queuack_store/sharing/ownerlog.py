@@ -42,10 +42,11 @@ def tail(path: str) -> str:
 
 
 class OwnerLog:
-    """Writes lines of time, pid and text to a descriptor."""
+    """Writes lines of time, pid and text to a descriptor; `shortens` where that is a log of `open_log`."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, *, shortens: bool = False) -> None:
         self._descriptor = descriptor
+        self._shortens = shortens
         self._lines = 0
 
     def note(self, line: str) -> None:
@@ -56,7 +57,7 @@ class OwnerLog:
         try:
             os.write(self._descriptor, text.encode("utf-8", "replace"))
             self._lines += 1
-            if self._lines % 100 == 0:
+            if self._shortens and self._lines % 100 == 0:
                 _shorten(self._descriptor)
         except OSError:
             pass
