@@ -11,6 +11,7 @@ demo: .venv/ready  ## the main job on real input: the standard library's own sou
 
 test: check  ## what CI runs
 	$(PYTEST) -m "not prove"
+	$(RUN) --isolated --group interop pytest -q packages/queuack-stream/tests/test_stream_others.py -k pandas
 
 check: .venv/ready  ## format, lint, types, walls between the rooms
 	$(RUN) ruff format --check .

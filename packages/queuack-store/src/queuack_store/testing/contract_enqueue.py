@@ -127,6 +127,7 @@ class EnqueueContract:
         queue = make_queue()
         good: Any = (echo, (1,), {})
         unpicklable: Any = (i for i in range(0))
+        bad: Any
         for bad in [
             (echo, (unpicklable,)),
             (1,),
