@@ -1,9 +1,9 @@
 """Rows per second, memory and file size of queuack-stream beside what people would write by hand.
 
-The workload is TARGETS: dict rows `{id, value, name, score}` from a generator, written to a file and read
-back row by row as dicts. Every implementation runs in a process of its own: a warm-up, then the runs, of
-which the median counts; memory is the peak above what the process had after its imports and warm-up.
-Nobody waits for the disk.
+Dict rows `{id, value, name, score}` from a generator are written to a file and read back row by row as dicts. Each
+implementation writes, and reads, in a fresh process: after a warm-up, one timed run; memory is the peak above what
+the process had after imports and warm-up. The implementations take turns, round after round, so that a busy moment
+of the machine hurts all of them alike; medians of the rounds count. Nobody waits for the disk.
 
     python benchmarks/stream.py [--quick] [--rows N] [--runs N] [--only NAME] [--json PATH]
 """
@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
@@ -47,9 +48,10 @@ def chunks(rows: Rows, size: int = BATCH) -> Iterator[list[dict[str, Any]]]:
 
 
 def floor_write(path: str, rows: Rows) -> None:
-    open(path, "wb").close()
-    for _ in rows:
+    for count, _ in enumerate(rows, 1):
         pass
+    with open(path, "wb") as file:
+        file.truncate(count)  # a file without content, as long as there were rows
 
 
 def floor_read(_path: str) -> Iterator[dict[str, Any]]:
@@ -264,47 +266,52 @@ def memory(key: str) -> float:
     return int(found.split()[1]) / 1024
 
 
-def child(name: str, path: str, count: int, runs: int, operation: str) -> dict[str, float]:
+def child(name: str, path: str, count: int, operation: str) -> dict[str, float]:
     """One operation of one implementation, in this process and nothing else: seconds and memory."""
     write, read, imports = CASES[name]
     for module in imports:
         importlib.import_module(module)
-    write(path + ".warm." + path.rsplit(".", 1)[1], generate(2000))
+    warm = f"{path}.warm.{name.split('/')[0]}"
+    write(warm, generate(20_000))
     if operation == "read":
-        for _ in read(path + ".warm." + path.rsplit(".", 1)[1]):
-            pass
+        deque(read(warm), maxlen=0)
+    os.unlink(warm)
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")  # the peak begins anew
-    base, seconds = memory("VmRSS"), []
+    base = memory("VmRSS")
+    began = time.perf_counter()
+    if operation == "write":
+        write(path, generate(count))
+    else:
+        for _row in read(path):
+            pass
+    return {"seconds": time.perf_counter() - began, "peak_mb": memory("VmHWM") - base}
+
+
+def measure(names: list[str], count: int, runs: int, folder: str) -> list[dict[str, Any]]:
+    rounds: dict[str, dict[str, list[dict[str, float]]]] = {name: {"write": [], "read": []} for name in names}
+    results = {name: {"name": name} for name in names}
     for _ in range(runs):
-        began = time.perf_counter()
-        if operation == "write":
-            write(path, generate(count))
-        else:
-            for _row in read(path):
-                pass
-        seconds.append(time.perf_counter() - began)
-    return {"seconds": statistics.median(seconds), "peak_mb": memory("VmHWM") - base, "imports_mb": base}
-
-
-def measure(name: str, count: int, runs: int, folder: str) -> dict[str, Any]:
-    write, read, _imports = CASES[name]
-    path = os.path.join(folder, f"{name.replace('/', '-')}.{name.split('/')[0]}")
-    found: dict[str, Any] = {"name": name}
-    for operation, function in (("write", write), ("read", read)):
-        if function is None:
-            continue
-        command = [sys.executable, __file__, "--child", name, path, str(count), str(runs), operation]
-        ended = subprocess.run(command, capture_output=True, text=True, check=False)
-        if ended.returncode:
-            found["error"] = ended.stderr.strip().splitlines()[-1]
-            return found
-        done = json.loads(ended.stdout)
-        found[f"{operation}_rows_per_s"] = round(count / done["seconds"])
-        found[f"{operation}_peak_mb"] = round(done["peak_mb"], 1)
-    found["file_mb"] = round(os.path.getsize(path) / 1e6, 2)
-    os.unlink(path)
-    return found
+        for name in names:
+            for operation, function in zip(("write", "read"), CASES[name], strict=False):
+                if function is None or "error" in results[name]:
+                    continue
+                path = os.path.join(folder, f"{name.replace('/', '-')}.{name.split('/')[0]}")
+                command = [sys.executable, __file__, "--child", name, path, str(count), operation]
+                ended = subprocess.run(command, capture_output=True, text=True, check=False)
+                if ended.returncode:
+                    results[name]["error"] = ended.stderr.strip().splitlines()[-1]
+                    continue
+                rounds[name][operation].append(json.loads(ended.stdout))
+                results[name]["file_mb"] = round(os.path.getsize(path) / 1e6, 2)
+    for name, operations in rounds.items():
+        for operation, done in operations.items():
+            if done:
+                rates = sorted(count / one["seconds"] for one in done)
+                results[name][f"{operation}_rows_per_s"] = round(statistics.median(rates))
+                results[name][f"{operation}_range"] = [round(rates[0]), round(rates[-1])]
+                results[name][f"{operation}_peak_mb"] = round(max(one["peak_mb"] for one in done), 1)
+    return list(results.values())
 
 
 def versions() -> dict[str, str]:
@@ -320,6 +327,7 @@ def versions() -> dict[str, str]:
 def show(results: list[dict[str, Any]], heading: str) -> None:
     print(heading)
     print(f"{'':<22}{'write rows/s':>14}{'MB':>8}{'read rows/s':>14}{'MB':>8}{'file MB':>9}")
+
     for found in results:
         if "error" in found:
             print(f"{found['name']:<22}  skipped: {found['error']}")
@@ -337,19 +345,19 @@ def main() -> None:
     )
     parser.add_argument("--quick", action="store_true", help="200,000 rows instead of 1,000,000")
     parser.add_argument("--rows", type=int, help="rows to write and read")
-    parser.add_argument("--runs", type=int, default=3, help="timed runs of each (3)")
+    parser.add_argument("--runs", type=int, default=3, help="rounds, and so timed runs of each (3)")
     parser.add_argument("--only", help="only implementations whose name contains this")
     parser.add_argument("--json", help="where to write the results as JSON")
-    parser.add_argument("--child", nargs=5, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.child:
-        name, path, count, runs, operation = asked.child
-        print(json.dumps(child(name, path, int(count), int(runs), operation)))
+        name, path, count, operation = asked.child
+        print(json.dumps(child(name, path, int(count), operation)))
         return
     count = asked.rows or (200_000 if asked.quick else 1_000_000)
     names = [name for name in CASES if asked.only is None or asked.only in name or name == "none/floor"]
     with tempfile.TemporaryDirectory(prefix="queuack-bench-") as folder:
-        results = [measure(name, count, asked.runs, folder) for name in names]
+        results = measure(names, count, asked.runs, folder)
     machine = {"cores": os.cpu_count(), "system": platform.platform(), "versions": versions()}
     settings = {"rows": count, "runs": asked.runs, "durability": "none: no one waits for the disk"}
     show(results, f"{count:,} rows, median of {asked.runs}, {machine['cores']} cores, {machine['versions']}")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 # More rows at a time gain nothing measurable and raise what can be in hand when rows suddenly grow.
-MOST_ROWS = 32
+MOST_ROWS = 64
 
 
 class Pace:
     """The number of rows to pull next, from how large the last ones were.
 
     Starts with one row, since nothing is known yet; doubles while rows are small; goes down to one at once
-    when rows are large. A sudden jump in size is noticed after at most 32 rows.
+    when rows are large. A sudden jump in size is noticed after at most 64 rows.
     """
 
     def __init__(self, max_bytes: int) -> None:

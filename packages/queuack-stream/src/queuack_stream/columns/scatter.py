@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.types as is_
 
-from queuack_stream.columns.gather import WHOLE
+from queuack_stream.columns.column import WHOLE
 
 # Fixed-width Arrow types and the `memoryview.cast` code of their values.
 _CODES: dict[pa.DataType, Any] = {
