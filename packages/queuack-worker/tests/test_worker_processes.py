@@ -100,7 +100,8 @@ def test_a_job_that_ignores_its_timeout_takes_its_process_along(
 ) -> None:
     """Its neighbour in the same process gets the grace period, then goes back unspent."""
     gate = tmp_path / "gate"
-    pool_of(1, concurrency=2, grace_s=0.3)
+    # No heartbeat wakes the watch here: the second thread must get its job without one.
+    pool_of(1, concurrency=2, grace_s=0.3, heartbeat_s=1_000.0, claim_timeout_s=4_000.0)
     neighbour = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
     first = began(ear)
     late = shared.enqueue(jobs.stubborn, (address(ear),), timeout_seconds=0.2, max_attempts=1)

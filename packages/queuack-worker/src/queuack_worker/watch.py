@@ -154,7 +154,7 @@ class Watch:
                 link.flush(started, from_runner=False)
             return NEVER
         asks = link.missing() and not crew.jobs and now >= crew.claim_again_at
-        if started or crew.outcomes or (asks and (not busy or youngest >= PREFETCH_S)):
+        if started or crew.outcomes or (asks and (crew.idle or youngest >= PREFETCH_S)):
             link.flush(started, from_runner=False)
         if crew.jobs or crew.outcomes:
             return now + FLUSH_S
