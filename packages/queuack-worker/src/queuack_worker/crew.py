@@ -86,6 +86,10 @@ class Crew:
         """Start the threads and begin to claim."""
         for number in range(self.settings.concurrency):
             self._add_runner(number)
+        store = self.queue.store
+        for name, call in (("on_cancelled", self.watch.cancelled), ("on_lost", self.watch.lost)):
+            if hasattr(store, name):  # a connection hears of both; an engine in this process loses nothing
+                setattr(store, name, call)
         self.watch.start()
         self.link.open()
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 QUICK_S = 5.0  # a child that dies sooner without having been ready did not start
 MAX_FAILED_STARTS = 5  # in a row; then the pool gives up
 BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
+PATIENCE_LEASES = 4  # a hung child that nobody watches ends itself when its claims are long lost
 LOOK_S = 0.5  # how often boards and resources are looked at while there is something to see
 LEAVE_S = 5.0  # more than a drain needs after its own time-outs; then a child is killed
 
@@ -142,6 +143,7 @@ class Supervisor:
             number,
             self._path,
             self._log_level,
+            PATIENCE_LEASES * self._settings.claim_timeout_s,
         )
         child = Offspring(number, setup)
         self._children[child.pid] = child

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 TELL_S = 0.002  # a job that runs so long is reported as started; shorter ones only by their outcome
 PREFETCH_S = 0.005  # then it is worth asking for the next job: idle workers had their pick before
 OVERRUN_S = 0.05  # law 5: what waits behind a job of this length goes back
-CANCEL_PAUSE_S = 0.5
+PAUSE_S = 0.5  # between heartbeats
 MEMORY_CHECK_S = 1.0
 NEVER = float("inf")
 
@@ -185,13 +185,13 @@ class Watch:
             return NEVER
         period_s = self._settings.heartbeat_s
         waiting = self._heartbeat is not None and not self._heartbeat.done()
-        # The engine repeats a cancel until the job has ended: asking at once would go round in circles.
-        pause_s = CANCEL_PAUSE_S if self._cancelled else 0.0
+        # The engine repeats a cancel until the job has ended, and another worker on this handle ends our
+        # wait with its own heartbeat: asking again at once would go round in circles.
         ready = not waiting and busy and youngest >= TELL_S
-        if now >= self._beat_at + period_s or (ready and now >= self._beat_at + pause_s):
+        if now >= self._beat_at + period_s or (ready and now >= self._beat_at + PAUSE_S):
             self._send_heartbeat(now)
         elif ready:
-            return self._beat_at + pause_s
+            return self._beat_at + PAUSE_S
         return self._beat_at + period_s
 
     def _send_heartbeat(self, now: float) -> None:
@@ -206,21 +206,28 @@ class Watch:
     def _heard(self, future: Future[Any]) -> None:
         if future.cancelled() or future.exception() is not None:
             return
-        found = set(future.result())
-        if found:
-            self._cancelled |= found
-            self._drop_cancelled()
+        self.cancelled(future.result())
+
+    def cancelled(self, ids: list[bytes]) -> None:
+        """Interrupt these jobs where they run; those that have not started go back, and end there."""
+        if ids:
+            self._cancelled |= set(ids)
+            self._crew.outcomes.extend(map(returned, self._take(set(ids))))
             self._wakes.put(False)
 
-    def _drop_cancelled(self) -> None:
-        # Those that wait here have not started: handing them back lets the engine end them.
-        crew = self._crew
-        for job in [job for job in list(crew.jobs) if job.id in self._cancelled]:
+    def lost(self, ids: list[bytes]) -> None:
+        """Forget jobs that were given to somebody else during a takeover, where they have not started."""
+        self._take(set(ids))
+
+    def _take(self, ids: set[bytes]) -> list[ClaimedJob]:
+        taken = []
+        for job in [job for job in list(self._crew.jobs) if job.id in ids]:
             try:
-                crew.jobs.remove(job)
+                self._crew.jobs.remove(job)
             except ValueError:
-                continue
-            crew.outcomes.append(returned(job))
+                continue  # a runner was quicker
+            taken.append(job)
+        return taken
 
     def _mind_recycling(self, now: float, busy: int) -> float:
         """Say when this process has done its share of jobs, or holds too much memory."""

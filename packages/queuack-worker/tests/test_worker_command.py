@@ -1,0 +1,272 @@
+"""`queuack-worker` as a user runs it: in a folder with a module, under signals, and killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from queuack_store import DuckQueue, JobStatus
+from worker_pools import alive
+
+WAIT_S = 60.0
+
+TASKS = """
+import os, socket, time
+
+def add(a, b):
+    return a + b
+
+def hold(address, until):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.sendto(str(os.getpid()).encode(), address)
+    while not os.path.exists(until):
+        time.sleep(0.005)
+    return "held"
+"""
+
+
+class Command:
+    """A running `queuack-worker`, and what it logs."""
+
+    def __init__(self, folder: Path, *options: str, db: str | None = None) -> None:
+        env = {**os.environ, "QUEUACK_DB": db} if db else dict(os.environ)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from queuack_worker.cli import main; main()", *options],
+            cwd=folder,
+            env=env,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.lines: list[dict[str, Any]] = []
+        self.text = ""
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            with self._changed:
+                self.text += line
+                try:
+                    self.lines.append(json.loads(line))
+                except ValueError:
+                    pass
+                self._changed.notify_all()
+
+    def wait_for(self, event: str, count: int = 1) -> list[dict[str, Any]]:
+        """Wait until the event was logged `count` times."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for line in self.lines if line.get("event") == event]
+
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(found()) >= count, WAIT_S), self.text
+            return found()
+
+    def end(self) -> int:
+        """Wait for its end; return the exit code."""
+        code = self.process.wait(WAIT_S)
+        self._reader.join(WAIT_S)
+        return code
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tasks.py").write_text(TASKS)
+    return tmp_path
+
+
+@pytest.fixture
+def ear(folder: Path) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(str(folder / "ear"))
+        end.settimeout(WAIT_S)
+        yield end
+
+
+@pytest.fixture
+def tasks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "tasks", raising=False)
+    import tasks  # type: ignore[import-not-found]
+
+    yield tasks
+    sys.modules.pop("tasks", None)
+
+
+@pytest.fixture
+def queue(folder: Path) -> Iterator[DuckQueue]:
+    with DuckQueue(folder / "duckqueue.db") as queue:
+        yield queue
+
+
+def test_it_runs_jobs_of_the_folder_it_stands_in_and_drains(
+    folder: Path, queue: DuckQueue, tasks: Any
+) -> None:
+    command = Command(folder, "--processes", "2", "--queues", "high:100,default")
+    assert queue.wait(queue.enqueue(tasks.add, (1, 2)), WAIT_S) == 3
+    assert queue.wait(queue.enqueue(tasks.add, (1, 2), queue="high"), WAIT_S) == 3
+    command.wait_for("child_ready", 2)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0, command.text
+    assert [line["event"] for line in command.lines].count("child_ended") == 2
+    assert all({"timestamp", "level", "logger"} <= line.keys() for line in command.lines)
+
+
+def test_it_finds_the_file_and_other_folders(folder: Path, tmp_path: Path, tasks: Any) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = str(tmp_path / "other.db")
+    with DuckQueue(path) as queue:
+        command = Command(elsewhere, "-p", "1", "--app", str(folder), db=path)
+        assert queue.wait(queue.enqueue(tasks.add, (1, 2)), WAIT_S) == 3
+        command.process.send_signal(signal.SIGINT)
+        assert command.end() == 0, command.text
+    assert not (elsewhere / "duckqueue.db").exists()
+
+
+def test_the_first_signal_lets_jobs_finish(
+    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+) -> None:
+    command = Command(folder, "-p", "1")
+    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")))
+    ear.recv(100)
+    rest = [queue.enqueue(tasks.add, (i, i)) for i in range(10)]
+    command.process.send_signal(signal.SIGTERM)
+    command.wait_for("draining")
+    (folder / "gate").touch()
+    assert command.end() == 0, command.text
+    assert queue.wait(held, WAIT_S) == "held"
+    for job_id in rest:
+        job = queue.get_job(job_id)
+        assert job is not None
+        assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+
+
+def test_a_second_signal_stops_at_once_and_gives_running_jobs_back(
+    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+) -> None:
+    command = Command(folder, "-p", "1")
+    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")), max_attempts=1)
+    ear.recv(100)
+    command.process.send_signal(signal.SIGINT)
+    command.wait_for("draining")
+    command.process.send_signal(signal.SIGINT)
+    assert command.end() == 130, command.text
+    job = queue.get_job(held)
+    assert job is not None
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
+
+
+def test_children_of_a_killed_supervisor_drain(
+    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+) -> None:
+    command = Command(folder, "-p", "2")
+    pids = [line["pid"] for line in command.wait_for("child_ready", 2)]
+    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")), max_attempts=1)
+    ear.recv(100)
+    command.process.kill()
+    command.process.wait(WAIT_S)
+    (folder / "gate").touch()
+    assert queue.wait(held, WAIT_S) == "held"
+    # Their ends of standard error close when they are gone.
+    command._reader.join(WAIT_S)
+    assert not command._reader.is_alive()
+    for pid in pids:
+        _gone(pid)
+        assert not alive(pid)
+
+
+def _gone(pid: int) -> None:
+    """Wait for the end of a process that is not ours, where the system can tell."""
+    if hasattr(os, "pidfd_open"):
+        import select
+
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return
+        select.select([fd], [], [], WAIT_S)
+        os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (["--queues", "high:many"], "whole number"),
+        (["--processes", "0"], "--processes"),
+        (["--max-memory-per-job", "lots"], "no size"),
+        (["--log-format", "xml"], "--log-format"),
+        (["--grace", "-1"], "--grace"),
+        (["--nonsense"], "No such option"),
+        (["--serialization", "yaml"], "serialization"),
+    ],
+)
+def test_bad_usage_ends_with_2(folder: Path, options: list[str], text: str) -> None:
+    command = Command(folder, *options)
+    assert command.end() == 2
+    assert text in command.text
+
+
+def test_a_file_that_is_no_queue_ends_with_1(folder: Path) -> None:
+    (folder / "duckqueue.db").write_bytes(b"not a database" * 2_000)
+    command = Command(folder, "-p", "1")
+    assert command.end() == 1
+    assert "queuack-worker: " in command.text
+    assert "Traceback" not in command.text
+
+
+def test_logs_are_readable_text_on_request(folder: Path, queue: DuckQueue, tasks: Any) -> None:
+    command = Command(folder, "-p", "1", "--log-format", "console")
+    assert queue.wait(queue.enqueue(tasks.add, (1, 2)), WAIT_S) == 3
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0
+    assert "child_ready" in command.text
+    assert command.lines == []
+
+
+def test_a_child_is_light(folder: Path, queue: DuckQueue) -> None:
+    heavy = ["duckdb", "structlog", "typer", "rich", "prometheus_client", "psutil", "asyncio", "cloudpickle"]
+    code = (
+        "import sys, queuack_worker.child, queuack_worker.crew, queuack_store.queue\n"
+        f"q = queuack_store.queue.DuckQueue({str(folder / 'duckqueue.db')!r}); q.close()\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+SCRIPT = """
+import signal, sys
+from queuack_store import DuckQueue
+from queuack_worker import Worker
+
+before = signal.getsignal(signal.SIGTERM)
+with DuckQueue("duckqueue.db") as queue:
+    Worker(queue).run()
+assert signal.getsignal(signal.SIGTERM) is before
+print("drained")
+"""
+
+
+def test_a_worker_in_a_script_drains_on_a_signal_and_returns(
+    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+) -> None:
+    script = subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=folder, stdout=subprocess.PIPE, text=True)
+    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")))
+    assert int(ear.recv(100)) == script.pid
+    script.send_signal(signal.SIGTERM)
+    (folder / "gate").touch()
+    output, _ = script.communicate(timeout=WAIT_S)
+    assert (script.returncode, output) == (0, "drained\n")
+    assert queue.wait(held, WAIT_S) == "held"
