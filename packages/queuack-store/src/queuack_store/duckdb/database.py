@@ -31,7 +31,7 @@ from queuack_store.engine.reads import (
     ReadSql,
     Snapshot,
 )
-from queuack_store.errors import FileReplacedError, QueuackError, StorageError, StoreClosedError
+from queuack_store.errors import FileReplacedError, StorageError, StoreClosedError
 
 _log = logging.getLogger("queuack.duckdb")
 
@@ -154,42 +154,39 @@ class DuckBackend:
             )  # fmt: skip
 
     def read(self, read: Read) -> Any:
-        """Run one read. Safe to call from several threads at once."""
-        return self.read_as_of(read)[1]
+        """Run one read. Safe to call from several threads at once.
 
-    def read_as_of(self, read: Read) -> tuple[int, Any]:
-        """Run one read; return the last cycle that its snapshot holds, and the reply."""
+        Raises:
+            QueryError: a user's SELECT was refused, failed, or took too long. StorageError: reading failed.
+        """
         connections = self._connections
         try:
             return self._read(connections, read)
         except (duckdb.Error, StoreClosedError) as error:
             with self._writing:  # waits where the instance is just being made good again
                 again = self._connections
-            if again is connections or self._closed:
-                raise self._unreadable(error) from error
+            if self._closed:
+                raise StoreClosedError("the database is closed: open the queue again") from error
+            if again is connections:
+                where = self._path or "the database in memory"
+                raise StorageError(f"{where} can't be read: {error}") from error
             return self._read(again, read)
 
-    def _unreadable(self, error: Exception) -> QueuackError:
-        if self._closed:
-            return StoreClosedError("the database is closed: open the queue again")
-        return StorageError(f"{self._path or 'the database in memory'} can't be read: {error}")
-
-    def _read(self, connections: Connections, read: Read) -> tuple[int, Any]:
+    def _read(self, connections: Connections, read: Read) -> Any:
         if isinstance(read, ReadSql):
-            return self.cycle, run_select(connections, self._path, read)
+            return run_select(connections, self._path, read)
         with connections.reader() as reader:
-            cycle = reader.cycle()
             match read:
                 case ReadJobs():
-                    return cycle, reader.jobs(read)
+                    return reader.jobs(read)
                 case ReadReady():
-                    return cycle, reader.ready(read)
+                    return reader.ready(read)
                 case ReadDelayed():
-                    return cycle, reader.delayed(read)
+                    return reader.delayed(read)
                 case ReadResults():
-                    return cycle, reader.results(read)
+                    return reader.results(read)
                 case ReadQuery():
-                    return cycle, reader.query(read)
+                    return reader.query(read)
 
     def checkpoint_due(self) -> bool:
         """Return whether DuckDB's log has grown to 64 MB or 20,000 transactions."""
@@ -202,6 +199,8 @@ class DuckBackend:
         with self._writing:
             if self._broken:
                 self._reopen()
+            if not self._log.exists():
+                return True  # nothing to do; every checkpoint less is a tear less (T1)
             if not self._log.has_room():
                 return False
             try:

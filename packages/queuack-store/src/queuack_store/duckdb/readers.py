@@ -11,6 +11,7 @@ from queuack_store.duckdb.rows import (
     ATTEMPT_FIELDS,
     RUN_FIELDS,
     Row,
+    as_dict,
     job_views,
     run_spec,
     stored_jobs,
@@ -26,7 +27,7 @@ from queuack_store.engine.reads import (
     StoredRun,
 )
 from queuack_store.errors import InvalidRequestError
-from queuack_store.jobs import SessionInfo, StoredJob
+from queuack_store.jobs import JobView, SessionInfo, StoredJob
 
 _HIGHEST_PRIORITY = 127  # TINYINT: above every priority there is
 _FOREVER_AGO = 0.0
@@ -65,9 +66,8 @@ class Reader:
         """Return (id, result, error, traceback) of those that have a result or an attempt."""
         if not read.ids:
             return []
-        results: dict[bytes, bytes] = dict(
-            self._rows_of("read_results", read.ids)
-        )  # the last row of a job counts
+        # Of several rows of one job the last counts.
+        results: dict[bytes, bytes] = dict(self._rows_of("read_results", read.ids))
         errors = {row[0]: row[1:] for row in self._rows("read_errors")}
         return [
             (id_, results.get(id_), *errors.get(id_, (None, None)))
@@ -86,35 +86,42 @@ class Reader:
             ) from None
         params = dict(read.params)
         wanted = params.pop("ids", None)
-        rows = self._rows(read.name, params) if wanted is None else self._rows_of(read.name, wanted, params)
-        return shape(rows)
-
-    def cycle(self) -> int:
-        """Return the last applied cycle of the snapshot."""
-        return int(self.cursor.execute(sql("select_cycle")).fetchone()[0])
+        if wanted is None:
+            return shape(self, self._rows(read.name, params))
+        return shape(self, self._rows_of(read.name, list(wanted), params)) if wanted else []
 
     def snapshot(self) -> Snapshot:
         """Return what the engine needs to know when it opens the file."""
         _, _, cycle, next_seq, next_claim = self._rows("select_meta")[0]
-        counts: dict[bytes, dict[str, int]] = {}
-        for run_id, status, jobs in self._rows("unfinished_run_counts"):
-            counts.setdefault(run_id, {})[status] = jobs
-        runs = [
-            StoredRun(run_spec(row), row[6], counts.get(row[0], {}), row[7])
-            for row in self._rows("unfinished_runs")
-        ]
         return Snapshot(
             cycle=cycle,
             next_seq=next_seq,
             next_claim=next_claim,
             counts=self._rows("counts"),
-            paused=_firsts(self._rows("paused")),
+            paused=[row[0] for row in self._rows("paused")],
             claimed=self._whole(self._rows("find_claimed")),
             sessions=[SessionInfo(*row) for row in self._rows("open_sessions")],
             answers=self._rows("answers"),
-            runs=runs,
+            runs=self.stored_runs(self._rows("unfinished_runs")),
             last_id=self._rows("last_id")[0][0],
         )
+
+    def stored_runs(self, rows: list[Row]) -> list[StoredRun]:
+        """Build runs, each with its own jobs counted."""
+        counts = self._counts([row[0] for row in rows])
+        return [StoredRun(run_spec(row), row[6], counts.get(row[0], {}), row[7]) for row in rows]
+
+    def run_dicts(self, rows: list[Row]) -> list[dict[str, Any]]:
+        """Build runs as dicts, each with its own jobs counted by status under `counts`."""
+        counts = self._counts([row[0] for row in rows])
+        return [{**as_dict(RUN_FIELDS, row), "counts": counts.get(row[0], {})} for row in rows]
+
+    def _counts(self, run_ids: list[bytes]) -> dict[bytes, dict[str, int]]:
+        counts: dict[bytes, dict[str, int]] = {}
+        if run_ids:
+            for run_id, status, jobs in self._rows_of("counts_of_runs", run_ids):
+                counts.setdefault(run_id, {})[status] = jobs
+        return counts
 
     def _rows(self, name: str, params: dict[str, Any] | None = None) -> list[Row]:
         rows: list[Row] = self.cursor.execute(sql(name), params or None).fetchall()
@@ -149,41 +156,30 @@ class Reader:
             job.spec = with_parents(job.spec, tuple(its))
 
 
-def _plain(rows: list[Row]) -> list[Row]:
+def _plain(_: Reader, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _firsts(rows: list[Row]) -> list[Any]:
-    return [row[0] for row in rows]
+def _views(_: Reader, rows: list[Row]) -> list[JobView]:
+    return job_views(rows)
 
 
-def _attempts(rows: list[Row]) -> list[dict[str, Any]]:
-    return [dict(zip(ATTEMPT_FIELDS, row, strict=True)) for row in rows]
+def _attempts(_: Reader, rows: list[Row]) -> list[dict[str, Any]]:
+    return [as_dict(ATTEMPT_FIELDS, row) for row in rows]
 
 
-def _runs(rows: list[Row]) -> list[dict[str, Any]]:
-    return [dict(zip(RUN_FIELDS, row, strict=True)) for row in rows]
-
-
-def _stored_runs(rows: list[Row]) -> list[StoredRun]:
-    return [
-        StoredRun(run_spec(row), row[6], dict(zip(row[10] or (), row[11] or (), strict=True)), row[7])
-        for row in rows
-    ]
-
-
-QUERIES: dict[str, Callable[[list[Row]], list[Any]]] = {
-    "dead_letters": job_views,  # limit, queue (or None); the latest first
-    "run_jobs": job_views,  # id; in order of submission
+# Parameters; rows. `ids` is a list, every other id one value.
+QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
+    "dead_letters": _views,  # limit, queue (or None); the latest first
+    "run_jobs": _views,  # id; in order of submission
     "attempts": _attempts,  # id; dicts, oldest first
-    "run": _runs,  # id; at most one dict
-    "run_by_key": _runs,  # key; the latest
-    "run_children": _runs,  # id
-    "run_counts": _plain,  # id; (status, jobs)
-    "stored_runs": _stored_runs,  # ids; these runs and all above and below them
-    "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue)
-    "failed_ids": _firsts,  # queue (or None), limit; ids
-    "skipped_descendants": _firsts,  # ids; ids, in order of seq
-    "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready
+    "run": Reader.run_dicts,  # id; at most one
+    "run_by_key": Reader.run_dicts,  # key; at most one, the latest
+    "run_children": Reader.run_dicts,  # id
+    "stored_runs": Reader.stored_runs,  # ids; these runs and all above and below them
+    "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue), oldest first
+    "failed_ids": _plain,  # queue (or None), limit; (id,), oldest first
+    "skipped_descendants": _plain,  # ids; (id,), in order of submission
+    "oldest_ready": _plain,  # queue; one (created_at,), None where nothing is ready
     "task_durations": _plain,  # (task, median seconds)
 }

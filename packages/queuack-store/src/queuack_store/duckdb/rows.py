@@ -79,3 +79,8 @@ def run_spec(row: Row) -> NewRun:
     """Build what was asked for a run."""
     id_, name, description, parent_id, key, facts = row[:6]
     return NewRun(id_, name, description, parent_id, key, facts or b"")
+
+
+def as_dict(fields: tuple[str, ...], row: Row) -> dict[str, Any]:
+    """Build a dict of a row."""
+    return dict(zip(fields, row, strict=True))
