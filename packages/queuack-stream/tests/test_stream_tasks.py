@@ -224,7 +224,7 @@ def test_tasks_are_found_by_name_in_another_process(tmp_path):
     code = "import mytasks, pickle; print(pickle.loads(pickle.dumps(mytasks.rows))(3))"
     found = subprocess.run(
         [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
         capture_output=True,
         text=True,
         check=True,

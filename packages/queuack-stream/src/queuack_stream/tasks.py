@@ -150,13 +150,11 @@ def _with_context(
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         if own is None:
             context = kwargs.pop("context", None)
-        elif own in kwargs or signature.parameters[own].default is inspect.Parameter.empty:
-            bound = signature.bind_partial(*args, **kwargs)
-            context = bound.arguments.get(own)
-            if own not in bound.arguments:
-                kwargs[own] = None
         else:
-            context = signature.bind_partial(*args, **kwargs).arguments.get(own)
+            given = signature.bind_partial(*args, **kwargs).arguments
+            context = given.get(own)
+            if own not in given and signature.parameters[own].default is inspect.Parameter.empty:
+                kwargs[own] = None  # a plain call has no context to give
         return run(context, lambda: func(*args, **kwargs))
 
     if own is None:
@@ -170,7 +168,7 @@ def _add_context(signature: inspect.Signature) -> inspect.Signature:
     at = len(parameters)
     if parameters and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD:
         at -= 1
-    return signature.replace(parameters=[*parameters[:at], added, *parameters[at:]], return_annotation=str)
+    return signature.replace(parameters=[*parameters[:at], added, *parameters[at:]])
 
 
 def _writer(

@@ -71,6 +71,8 @@ class ArrowDecoder:
 
     def length(self) -> int | None:
         """The sum of the batches' lengths, where the file has a footer."""
+        if not self._path.stat().st_size:
+            return None  # which can't be mapped
         with pa.memory_map(str(self._path)) as source:
             file = self._footer(source)
             return file and sum(len(file.get_batch(at)) for at in range(file.num_record_batches))

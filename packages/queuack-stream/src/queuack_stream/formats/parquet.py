@@ -26,7 +26,9 @@ def _encoder(path: Path, options: WriteOptions) -> SegmentedEncoder:
     def open_sink(at: Path, sample: pa.Table) -> TableSink:
         settings = choose_encodings(sample)
         codec = options.compression or "none"
-        writer: TableSink = pq.ParquetWriter(at, sample.schema, compression=codec, **settings)
+        writer: TableSink = pq.ParquetWriter(
+            at, sample.schema, compression=codec, write_page_checksum=True, **settings
+        )
         return writer
 
     return SegmentedEncoder(
