@@ -215,10 +215,9 @@ def bystander(path: str) -> Iterator[ClientStore]:
     store = ClientStore(path)
     try:
         yield store
-        job = NewJob(ids.new_id(), "t", b"")
-        before = store.call(Stats())["pending"]
-        store.call(Enqueue([job]))
-        assert store.call(Stats())["pending"] == before + 1
+        before = store.call(Stats("bystander"))["pending"]
+        store.call(Enqueue([NewJob(ids.new_id(), "t", b"", queue="bystander")]))
+        assert store.call(Stats("bystander"))["pending"] == before + 1
     finally:
         store.close()
 
