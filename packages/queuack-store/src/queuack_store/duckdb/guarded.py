@@ -26,7 +26,7 @@ MAX_BYTES = 4 << 20
 
 # Python's fetch needs pytz for a zoned time; the session's zone is UTC, so that its naive form is exact.
 _ZONED = re.compile(r"TIMESTAMP WITH TIME ZONE")
-# Parquet has no 128-bit integers and would store doubles.
+# Parquet has no 128-bit integers and would store doubles; the reader casts the text back to the type.
 _HUGE = re.compile(r"\bU?HUGEINT\b")
 
 
@@ -70,7 +70,7 @@ def _run(cursor: Any, path: Path | None, read: ReadSql) -> Table:
 
 def _to_file(cursor: Any, path: Path, read: ReadSql, columns: list[str], types: list[str]) -> Path:
     target = new_file(path)
-    query = _recast(read.query, columns, types, _HUGE, "DECIMAL(38,0)")
+    query = _recast(read.query, columns, types, _HUGE, "VARCHAR")
     quoted = str(target).replace("'", "''")
     cursor.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)", read.params)
     os.chmod(target, 0o600)

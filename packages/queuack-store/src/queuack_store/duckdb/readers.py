@@ -160,6 +160,10 @@ def _plain(_: Reader, rows: list[Row]) -> list[Row]:
     return rows
 
 
+def _firsts(_: Reader, rows: list[Row]) -> list[Any]:
+    return [row[0] for row in rows]
+
+
 def _views(_: Reader, rows: list[Row]) -> list[JobView]:
     return job_views(rows)
 
@@ -178,8 +182,8 @@ QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "run_children": Reader.run_dicts,  # id
     "stored_runs": Reader.stored_runs,  # ids; these runs and all above and below them
     "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue), oldest first
-    "failed_ids": _plain,  # queue (or None), limit; (id,), oldest first
-    "skipped_descendants": _plain,  # ids; (id,), in order of submission
-    "oldest_ready": _plain,  # queue; one (created_at,), None where nothing is ready
+    "failed_ids": _firsts,  # queue (or None), limit; ids, oldest first
+    "skipped_descendants": _firsts,  # ids; ids, in order of submission
+    "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready
     "task_durations": _plain,  # (task, median seconds)
 }

@@ -318,6 +318,8 @@ class Core:
         state = self.state
         state.applied = cycle
         floor = min(self.lookup.floor(), cycle)
+        if state.purged:
+            state.purged = {job_id: at for job_id, at in state.purged.items() if at > floor}
         while self._unapplied and self._unapplied[0][0] <= floor:
             _, jobs, runs = self._unapplied.popleft()
             state.forget_clean(jobs, floor)

@@ -140,8 +140,9 @@ class Lookup:
         self.read(read, came, ask)
 
     def _take_jobs(self, wanted: list[bytes], rows: list[Any]) -> None:
-        self._visitors += [self._state.adopt(row) for row in rows]
-        self._absent.update(set(wanted) - {row.spec.id for row in rows})
+        there = [row for row in rows if row.spec.id not in self._state.purged]
+        self._visitors += [self._state.adopt(row) for row in there]
+        self._absent.update(set(wanted) - {row.spec.id for row in there})
 
     def _take_runs(self, wanted: list[bytes], rows: list[StoredRun]) -> None:
         self._absent.update(set(wanted) - {row.spec.id for row in rows})

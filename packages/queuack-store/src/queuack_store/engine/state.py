@@ -61,6 +61,7 @@ class State:
         self.sessions: dict[bytes, Session] = {}
         self.load = Load()
         self.delayed: Window[Job] = Window(self.load, _delay_entry, _payload_size)
+        self.purged: dict[bytes, int] = {}  # ids that DuckDB may still show: the cycle that deleted them
         self.next_seq = 1
         self.next_claim = 1
         self.applied = 0  # the last cycle that DuckDB has

@@ -62,6 +62,8 @@ def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> in
         counts[request.status] -= 1
         core.draft.on_rollback(partial(_add, counts, request.status))
         core.draft.purged.append(job_id)
+        state.purged[job_id] = core.draft.cycle
+        core.draft.on_rollback(partial(state.purged.pop, job_id, None))
         count += 1
     return count
 
