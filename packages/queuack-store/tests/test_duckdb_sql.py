@@ -75,10 +75,10 @@ REFUSED = {
     "SELECT * FROM sniff_csv('/etc/passwd')": "sniff_csv",
     "SELECT * FROM truncate_duckdb_logs()": "truncate_duckdb_logs",
     "SELECT * FROM '/etc/passwd'": "does not exist",
-    "SELECT * FROM '/etc/hosts.csv'": "",
+    "SELECT * FROM '/etc/hosts.csv'": "(?i)permission|disabled",
     "SELECT getenv('HOME')": "getenv",
     "PIVOT jobs ON status": "MULTI",
-    "SELECT * FROM (PIVOT jobs ON status USING count(*))": "",
+    "SELECT * FROM (PIVOT jobs ON status USING count(*))": "PIVOT",
 }
 
 

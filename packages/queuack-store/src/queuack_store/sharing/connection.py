@@ -137,7 +137,9 @@ class Connection:
         """Take the reply to one ask; it is sent by `flush`."""
         tag = ask.tag
         if type(tag) is int:
-            if isinstance(value, QueuackError) and self.server.is_ending:
+            # An engine answers from its own thread; from the server's it only refuses, for it is ending.
+            ending = self.server.is_ending or self.server.is_this_thread
+            if isinstance(value, QueuackError) and ending:
                 return  # unanswered: the client asks the next owner
             self._ready += frames.reply(tag, value)
             self._answered.append(tag)

@@ -100,6 +100,11 @@ class Server:
         """Whether errors are no answers any more: the clients ask the next owner."""
         return self.leaving or self.engine.ended.is_set()
 
+    @property
+    def is_this_thread(self) -> bool:
+        """Whether the caller is the server's own thread."""
+        return threading.get_ident() == self._thread.ident
+
     def soon(self, function: Callable[..., None], *args: Any) -> None:
         """Have the server's thread call a function."""
         self._soon.append((function, args))

@@ -72,6 +72,10 @@ def _refusal(outcome: Outcome, job: Job | None) -> errors.QueuackError:
 def settle(core: Core, job: Job, outcome: Outcome) -> None:
     """Let one current claim end as its worker says."""
     kind = outcome.kind
+    if kind == "returned" and job.skip_reason is not None:
+        record_attempt(core, job, "cancelled", error=job.skip_reason)
+        end(core, job, "cancel", job.skip_reason)
+        return
     if kind == "returned":
         hand_back(core, job)
         if outcome.delay_s:
