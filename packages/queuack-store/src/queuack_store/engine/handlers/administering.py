@@ -87,7 +87,7 @@ def retry(core: Core, ask: Ask) -> Any:
         return revive(core, jobs)
 
     def failed_came(rows: list[Any]) -> None:
-        wanted = [row[0] for row in rows]
+        wanted = list(rows)
 
         def step() -> int:
             return revive(
