@@ -77,7 +77,7 @@ REFUSED = {
     "SELECT * FROM '/etc/passwd'": "does not exist",
     "SELECT * FROM '/etc/hosts.csv'": "(?i)permission|disabled",
     "SELECT getenv('HOME')": "getenv",
-    "PIVOT jobs ON status": "MULTI",
+    "PIVOT jobs ON status": "PIVOT",
     "SELECT * FROM (PIVOT jobs ON status USING count(*))": "PIVOT",
 }
 

@@ -26,6 +26,9 @@ _TABLE_FUNCTIONS = frozenset(
 )  # fmt: skip
 
 
+_PIVOT = "PIVOT (it needs more than one statement): fetch the rows and pivot them where you are"
+
+
 def check_select(cursor: Any, query: str) -> None:
     """Return where `query` is exactly one SELECT that reads tables only.
 
@@ -37,36 +40,33 @@ def check_select(cursor: Any, query: str) -> None:
     except duckdb.Error as error:
         raise QueryError(f"the query can't be parsed: {error}", query=query) from error
     if len(statements) != 1:
-        raise QueryError(
-            f"sql() takes one SELECT, this is {len(statements)} statements: ask one after the other",
-            query=query,
-        )
+        raise _not_a_select(f"{len(statements)} statements", query)
     kind = statements[0].type.name
     if kind != "SELECT":
-        raise QueryError(f"sql() takes one SELECT, this is {kind}: the tables are read-only", query=query)
+        raise _not_a_select(_PIVOT if kind == "MULTI" else kind, query)
     tree = json.loads(cursor.execute(sql("parse"), {"query": query}).fetchone()[0])
     if tree["error"]:
-        if "Only SELECT" in tree["error_message"]:
-            raise QueryError(
-                "sql() takes one SELECT, and this one holds a part that it can't check (PIVOT or the like): "
-                "fetch the rows and pivot them where you are",
-                query=query,
-            )
-        raise QueryError(f"the query can't be parsed: {tree['error_message']}", query=query)
+        raise _not_a_select(f"something that can't be checked ({tree['error_message']})", query)
     for node in _nodes(tree):
-        kind = node.get("type")
-        if kind == "TABLE_FUNCTION":
-            name = str(node["function"]["function_name"]).lower()
-            if name not in _TABLE_FUNCTIONS:
-                raise QueryError(
-                    f"{name}() is refused: sql() reads the tables of this database only; read files and "
-                    "other sources in your own DuckDB and join there",
-                    query=query, function=name,
-                )  # fmt: skip
-        elif isinstance(kind, str) and kind.endswith("_QUERY_NODE"):
+        _check_node(node, query)
+
+
+def _check_node(node: dict[str, Any], query: str) -> None:
+    kind = node.get("type")
+    if kind == "TABLE_FUNCTION":
+        name = str(node["function"]["function_name"]).lower()
+        if name not in _TABLE_FUNCTIONS:
             raise QueryError(
-                f"sql() takes one SELECT, this one holds {kind.removesuffix('_QUERY_NODE')}", query=query
-            )
+                f"{name}() is refused: sql() reads the tables of this database only; read files and other "
+                "sources in your own DuckDB and join there",
+                query=query, function=name,
+            )  # fmt: skip
+    elif isinstance(kind, str) and kind.endswith("_QUERY_NODE"):
+        raise _not_a_select(kind.removesuffix("_QUERY_NODE"), query)
+
+
+def _not_a_select(found: str, query: str) -> QueryError:
+    return QueryError(f"sql() takes exactly one SELECT and only looks; this is {found}", query=query)
 
 
 def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
