@@ -128,7 +128,7 @@ class EnqueueContract:
         good: Any = (echo, (1,), {})
         unpicklable: Any = (i for i in range(0))
         bad: Any
-        for bad in [
+        bad_items: list[Any] = [
             (echo, (unpicklable,)),
             (1,),
             echo,
@@ -136,7 +136,8 @@ class EnqueueContract:
             (echo, (), {}, 1),
             (echo, 1),
             (echo, (), {1: 2}),
-        ]:
+        ]
+        for bad in bad_items:
             with pytest.raises(InvalidRequestError):
                 queue.enqueue_batch([good, bad, good])
         with pytest.raises(PayloadError, match="argument 0"):
