@@ -61,7 +61,7 @@ class Session:
         self.info = info
         self.claims: dict[bytes, Job] = {}
         self.heard_at = now
-        self.lease_s = float("inf")
+        self.lease_s = 300.0  # until a claim says otherwise: one from before a takeover may be held
         self.answers: dict[int, bytes] = {}
         self.closed_at: float | None = None
         self.orphan = False  # known from before a takeover, not reconnected yet

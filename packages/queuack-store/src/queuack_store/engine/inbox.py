@@ -13,6 +13,7 @@ import msgspec
 
 from queuack_store.jobs import SessionInfo
 
+MAX_SLEEP_S = 3_600.0  # a wait past what the platform can express would raise
 MAX_CYCLE_ASKS = 2_000  # one cycle takes at most so many: a bound on its record and on the others' wait
 MAX_CYCLE_BYTES = 128 << 20  # ... and so many bytes, with at least one ask
 
@@ -102,7 +103,7 @@ class Inbox:
             with self._ready:
                 self._sleeping = True
                 if not items:
-                    self._ready.wait(timeout)
+                    self._ready.wait(None if timeout is None else min(timeout, MAX_SLEEP_S))
                 self._sleeping = False
         taken: list[Any] = []
         size = 0

@@ -297,9 +297,9 @@ class Engine:
         self._stopping.set()
         self._journal.abandon()
         self._ended.set()
-        self._refuse_all(self._fault)
         if self._on_fatal is not None:
             self._on_fatal(error)
+        self._refuse_all(self._fault)
 
     def _refuse_all(self, error: QueuackError) -> None:
         waiting = self._core.waiting_asks() + [i for i in self._held if isinstance(i, Ask)]
