@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from queuack_store.errors import InvalidRequestError, PayloadError, StoreClosedError
-from queuack_store.testing.tasks import LONG_S, MakeQueue, another, claimed, echo, finish
+from queuack_store.testing.tasks import LONG_S, MakeQueue, another, claimed, echo, finish, refused
+
+BAD_OPTIONS: list[dict[str, Any]] = [
+    {"serialization": "yaml"}, {"owner": "nobody"}, {"allowed_modules": ["m"]}, {"workers_num": -1},
+    {"worker_concurrency": 0}, {"poll_timeout": 0}, {"poll_timeout": -1},
+    {"serialization": "json_ref", "allowed_modules": "m"},
+]  # fmt: skip
 
 
 class HandleContract:
@@ -99,15 +105,6 @@ class HandleContract:
         with pytest.raises(PayloadError, match="never unpickles"):
             careful.get_result(done)
 
-    @pytest.mark.parametrize(
-        "options",
-        [
-            {"serialization": "yaml"}, {"owner": "nobody"}, {"allowed_modules": ["m"]}, {"workers_num": -1},
-            {"worker_concurrency": 0}, {"poll_timeout": 0}, {"poll_timeout": -1},
-            {"serialization": "json_ref", "allowed_modules": "m"},
-        ],
-        ids=repr,
-    )  # fmt: skip
-    def test_an_option_out_of_bounds_is_refused(self, make_queue: MakeQueue, options: dict[str, Any]) -> None:
-        with pytest.raises(InvalidRequestError):
-            make_queue(**options)
+    def test_an_option_out_of_bounds_is_refused(self, make_queue: MakeQueue) -> None:
+        for options in BAD_OPTIONS:
+            refused(InvalidRequestError, options, make_queue, **options)

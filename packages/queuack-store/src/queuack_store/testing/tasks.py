@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import pytest
@@ -67,6 +69,24 @@ def until_ready(queue: DuckQueue, name: str = "default") -> str:
     (job,) = queue.store.call(Claim([(name, 0)], wait_s=LONG_S, whole=True), LONG_S)
     assert queue.store.call(Finish([Outcome(job.id, job.claim, "returned")])) == []
     return to_text(job.id)
+
+
+def refused(
+    kind: type[BaseException],
+    what: object,
+    call: Callable[..., Any],
+    *args: Any,
+    match: str = "",
+    **options: Any,
+) -> None:
+    """Check that a call raises an error of `kind`; `what` names the case where it does not."""
+    text = None
+    try:
+        call(*args, **options)
+    except kind as error:
+        text = str(error)
+    assert text is not None, f"{what!r} was not refused"
+    assert re.search(match, text), f"{what!r}: {text}"
 
 
 def another(make_queue: MakeQueue, **options: Any) -> DuckQueue:
