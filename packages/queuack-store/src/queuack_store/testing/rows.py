@@ -237,9 +237,9 @@ class RowStore:
         found = []
         for job_id, (spec, _, state) in self.jobs.items():
             fits = state.status == status and queue in (None, spec.queue)
-            if fits and (stored(state.completed_at) or 0.0) <= round(before * 1e6) / 1e6:
-                if not any(self.status(c) in LIVE for c in self.children.get(job_id, ())):
-                    found.append((state.seq, job_id, spec.queue))
+            old = (stored(state.completed_at) or 0.0) <= round(before * 1e6) / 1e6
+            if fits and old and not any(self.status(c) in LIVE for c in self.children.get(job_id, ())):
+                found.append((state.seq, job_id, spec.queue))
         return [(job_id, name) for _, job_id, name in sorted(found)]
 
     def _run_dict(self, run_id: bytes) -> dict[str, Any]:
