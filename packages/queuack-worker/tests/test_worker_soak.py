@@ -23,6 +23,7 @@ def soak(queue: DuckQueue, pool: RunningPool, count: int, seed: int, every_s: fl
     draw = random.Random(seed)
     kills = 0
     over = threading.Event()
+    goal = queue.stats()["done"] + count
 
     def fire() -> None:
         nonlocal kills
@@ -53,7 +54,7 @@ def soak(queue: DuckQueue, pool: RunningPool, count: int, seed: int, every_s: fl
         for job_id in ids[-200:]:
             queue.wait(job_id, WAIT_S)
         # The last in line have ended; those that were killed on the way run again.
-        while queue.stats()["done"] < count:
+        while queue.stats()["done"] < goal:
             for (left,) in queue.sql(
                 "SELECT id FROM jobs WHERE status <> 'done' ORDER BY seq LIMIT 50", timeout=60
             ):
@@ -62,7 +63,7 @@ def soak(queue: DuckQueue, pool: RunningPool, count: int, seed: int, every_s: fl
         over.set()
         shooter.join()
     stats = queue.stats()
-    assert stats["done"] == count
+    assert stats["done"] == goal
     assert not any(stats[state] for state in ("pending", "claimed", "delayed", "failed", "cancelled"))
     return kills
 
@@ -79,13 +80,8 @@ def test_a_long_soak(shared: DuckQueue, pool_of: Start) -> None:
     soak(shared, pool, 20_000, seed=1, every_s=1.0)
     me = psutil.Process()
     before = me.memory_info().rss
-    kills = soak_more(shared, pool)
+    kills = soak(shared, pool, 180_000, seed=2, every_s=1.0)
     grown = me.memory_info().rss - before
     print(f"200,000 jobs, {kills} children killed, the supervisor's process grew by {grown >> 20} MB")
     assert kills > 5
     assert grown < 64 << 20  # the ids of 180,000 jobs are held here too
-
-
-def soak_more(queue: DuckQueue, pool: RunningPool) -> int:
-    queue.purge(older_than_hours=0)
-    return soak(queue, pool, 180_000, seed=2, every_s=1.0)
