@@ -191,3 +191,12 @@ def test_no_file_is_called_like_an_export():
 
     modules = {path.stem for path in Path(queuack_stream.__file__).parent.rglob("*.py")}
     assert not modules & set(queuack_stream.__all__)
+
+
+def test_pace_sees_rows_that_grew():
+    pace = Pace(16_000_000)
+    small = [{"a": 1, "b": "x"}] * MOST_ROWS
+    assert not pace.overshot(small)
+    assert pace.overshot([*small, {"a": 1, "b": "x" * 1_000_000}])
+    assert not pace.overshot([{"b": "x" * 1_000_000}])  # one row is never too many
+    assert not pace.overshot(["any object"] * MOST_ROWS)

@@ -26,7 +26,7 @@ def large(count):
 def jump(count):
     yield from small(100_000)
     for i in range(count):
-        yield {"id": i, "value": 0.0, "name": "x" * 3_000_000, "score": 1.0}
+        yield {"id": i, "value": 0.0, "name": "x" * 1_000_000, "score": 1.0}
 
 rows = {"small": small, "large": large, "jump": jump}[kind]
 def peak():
@@ -91,9 +91,8 @@ def test_large_rows_stay_within_bounds(tmp_path, suffix):
 
 
 @needs_proc
-@pytest.mark.prove  # the peak of a sudden jump varies with the allocator; not bounded tightly enough yet
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "pickle"])
 def test_rows_that_suddenly_grow_stay_within_bounds(tmp_path, suffix):
-    """100,000 rows of 50 bytes, then 120 of 3 MB, 360 MB in all: at most 64 are taken unseen."""
-    base, wrote, _ = measure(tmp_path / f"a.{suffix}", 120, "jump")
-    assert base + wrote < 340
+    """100,000 rows of 50 bytes, then 400 of 1 MB, 400 MB in all: at most 64 are taken unseen."""
+    base, wrote, _ = measure(tmp_path / f"a.{suffix}", 400, "jump")
+    assert base + wrote < 250

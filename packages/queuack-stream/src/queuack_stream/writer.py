@@ -129,6 +129,14 @@ class _Written:
         self._due = self._began + _PROGRESS_SECONDS
 
     def take(self, chunk: list[Any]) -> None:
+        if not self.pace.overshot(chunk):
+            self._take(chunk)
+            return
+        chunk.reverse()
+        while chunk:
+            self._take([chunk.pop()])
+
+    def _take(self, chunk: list[Any]) -> None:
         size = self._write(chunk)
         count = len(chunk)
         self.rows += count
