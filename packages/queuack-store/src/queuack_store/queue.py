@@ -129,16 +129,15 @@ class DuckQueue(Producing, Claiming, Watching, Managing):
     def dag(
         self, name: str, description: str | None = None, validate: bool = True, fail_fast: bool = True
     ) -> Any:
-        """Return a context manager in which `enqueue(func, name=..., depends_on=...)` adds nodes to a DAG.
+        """Return a new `DAG` on this queue, to be used in `with`: it is submitted on a clean exit.
 
-        It submits the DAG on a clean exit. `fail_fast` concerns validation: raise at once, else warn.
+        Inside, `enqueue(func, name=..., depends_on=...)` of the DAG adds a node. `fail_fast` concerns
+        validation: raise at once, else warn.
 
         Raises:
             MissingPackageError: queuack-dag is not installed.
         """
-        return helpers.load(helpers.DAGS, "context")(
-            self, name, description=description, validate=validate, fail_fast=fail_fast
-        )
+        return self.create_dag(name, description, validate, fail_fast)
 
     def create_dag(
         self,
