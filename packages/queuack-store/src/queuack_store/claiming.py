@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from concurrent.futures import Future
 from typing import Any
 
 from queuack_store import names
@@ -10,7 +11,7 @@ from queuack_store.calls import Handle, raw_id
 from queuack_store.clock import monotonic
 from queuack_store.errors import PayloadError, QueuackError, from_wire
 from queuack_store.ids import to_text
-from queuack_store.jobs import ClaimedJob, Outcome
+from queuack_store.jobs import ClaimedJob, JobView, Outcome
 from queuack_store.payload import encode_result
 from queuack_store.requests import MAX_CLAIM_JOBS, Claim, Finish, GetJob
 from queuack_store.views import Job, from_claim
@@ -64,7 +65,7 @@ class Claiming(Handle):
             self._held[job.id] = (job.claim, session, now)
         rows = [self.store.submit(GetJob(job.id)) for job in claimed]
         return [
-            from_claim(job, row.result(), self.serialization, self.allowed_modules)
+            from_claim(job, _row(row), self.serialization, self.allowed_modules)
             for job, row in zip(claimed, rows, strict=True)
         ]
 
@@ -116,6 +117,13 @@ class Claiming(Handle):
         self._held.pop(raw, None)
         if refused:
             raise _error(refused[0])
+
+
+def _row(row: Future[JobView | None]) -> JobView | None:
+    try:
+        return row.result()
+    except QueuackError:
+        return None  # the claim stands: without its row the job still runs and can be acked
 
 
 def _error(refused: Any) -> QueuackError:
