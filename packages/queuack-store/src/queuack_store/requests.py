@@ -236,6 +236,17 @@ class WaitRun(Request, frozen=True, tag="wait_run"):
     id: bytes
 
 
+class CancelRun(Request, frozen=True, tag="cancel_run"):
+    """Cancel what has not ended of a run and its sub-runs, in one record. Reply: how many jobs.
+
+    What is running is told through its worker; until that says so the run is `cancelling`.
+    Raises: UnknownJobError (no such run).
+    """
+
+    id: bytes
+    reason: str = "its run was cancelled"
+
+
 REPLIES: dict[type[Request], Any] = {
     Enqueue: Enqueued,
     Claim: list[ClaimedJob],
@@ -260,6 +271,7 @@ REPLIES: dict[type[Request], Any] = {
     RunJobs: list[JobView],
     RunChildren: list[dict[str, Any]],
     WaitRun: str,
+    CancelRun: int,
 }
 
 AnyRequest = (
@@ -286,4 +298,5 @@ AnyRequest = (
     | RunJobs
     | RunChildren
     | WaitRun
+    | CancelRun
 )

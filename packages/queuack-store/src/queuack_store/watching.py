@@ -15,6 +15,7 @@ from queuack_store.errors import (
     JobSkippedError,
     ResultNotReadyError,
 )
+from queuack_store.gathered import resolved
 from queuack_store.ids import to_text
 from queuack_store.jobs import JobResult, JobView
 from queuack_store.payload import decode_result
@@ -133,6 +134,9 @@ class Watching(Handle):
     asql = awaited(sql, "asql")
 
     def _value(self, result: JobResult) -> Any:
+        return resolved(self._own(result), self.store, self._own)
+
+    def _own(self, result: JobResult) -> Any:
         return decode_result(result.result, self.serialization, f"job {to_text(result.id)}")
 
     def _ended(self, result: JobResult) -> Any:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
 from queuack_store.errors import InvalidRequestError, ResultNotReadyError
+from queuack_store.gathered import resolved
 from queuack_store.jobs import ClaimedJob, JobResult
 from queuack_store.payload import decode_result
 from queuack_store.requests import GetParents
@@ -164,9 +165,12 @@ class TaskContext:
                 parent=_name(parent),
                 status=parent.status,
             )
-        value = decode_result(parent.result, self.queue.serialization, _name(parent))
+        value = resolved(self._own(parent), self.queue.store, self._own)
         self._values[parent.id] = value
         return value
+
+    def _own(self, parent: JobResult) -> Any:
+        return decode_result(parent.result, self.queue.serialization, _name(parent))
 
 
 def _name(parent: JobResult) -> str:

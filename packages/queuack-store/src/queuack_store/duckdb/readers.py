@@ -183,6 +183,7 @@ QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "stored_runs": Reader.stored_runs,  # ids; these runs and all above and below them
     "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue), oldest first
     "failed_ids": _firsts,  # queue (or None), limit; ids, oldest first
+    "run_live_ids": _firsts,  # id; ids of jobs that have not ended, of it and its sub-runs
     "skipped_descendants": _firsts,  # ids; ids, in order of submission
     "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready
     "task_durations": _plain,  # (task, median seconds)

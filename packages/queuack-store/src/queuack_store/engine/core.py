@@ -32,6 +32,7 @@ from queuack_store.jobs import SessionInfo
 from queuack_store.requests import (
     REPLIES,
     Cancel,
+    CancelRun,
     Enqueue,
     Finish,
     Pause,
@@ -41,7 +42,8 @@ from queuack_store.requests import (
 )
 from queuack_store.states import DELAYED
 
-KEPT = frozenset({Enqueue, Finish, Purge, Retry, Cancel, Pause, Reschedule})  # answers kept for a resend
+# Their answers are kept for a resend.
+KEPT = frozenset({Enqueue, Finish, Purge, Retry, Cancel, CancelRun, Pause, Reschedule})
 
 logger = logging.getLogger("queuack.engine")
 

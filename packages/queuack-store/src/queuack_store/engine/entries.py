@@ -10,6 +10,8 @@ from queuack_store.engine.window import Window
 from queuack_store.jobs import JobView, NewJob, NewRun, SessionInfo, StoredJob
 from queuack_store.states import CANCELLED, DONE, ENDED, FAILED
 
+CANCELLING = "cancelling"  # of a run: cancelled, but some of its jobs are still being stopped
+
 
 class Queue:
     """One queue: its ready jobs in order, and how many jobs it has in each state."""
@@ -43,11 +45,12 @@ class Run:
         return self.status in ENDED
 
     def verdict(self) -> str:
-        """Return the status that the counts give: cancelled stays, else running, done or failed."""
-        if self.status == CANCELLED:
-            return CANCELLED
+        """Return the status that the counts give: a cancellation stays one, else running, done or failed."""
         counts = self.counts
-        if any(n for status, n in counts.items() if status not in ENDED):
+        live = any(n for status, n in counts.items() if status not in ENDED)
+        if self.status in (CANCELLING, CANCELLED):
+            return CANCELLING if live else CANCELLED
+        if live:
             return "running"
         return FAILED if counts.get(FAILED) or counts.get(CANCELLED) else DONE
 

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from queuack_store import requests
-from queuack_store.engine.handlers import administering, claiming, enqueueing, finishing, questions, sessions
+from queuack_store.engine.handlers import (
+    administering,
+    claiming,
+    enqueueing,
+    finishing,
+    questions,
+    runs,
+    sessions,
+)
 
 ROUTES: dict[type, Callable[..., Any]] = {
     requests.Enqueue: enqueueing.enqueue,
@@ -32,4 +40,5 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.RunJobs: questions.run_jobs,
     requests.RunChildren: questions.run_children,
     requests.WaitRun: questions.wait_run,
+    requests.CancelRun: runs.cancel_run,
 }

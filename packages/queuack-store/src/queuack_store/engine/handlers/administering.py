@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
-from queuack_store.engine.entries import Job, Queue
+from queuack_store.engine.entries import CANCELLING, Job, Queue
 from queuack_store.engine.handlers.endings import end, need_children, weigh_parents
 from queuack_store.engine.handlers.finishing import put_off
 from queuack_store.engine.handlers.sessions import tell_cancelled
@@ -141,7 +141,7 @@ def _revive_one(core: Core, job: Job, unfinished: int) -> None:
     if job.run is None and job.spec.run_id is not None:
         job.run = core.state.runs.get(job.spec.run_id)
     for run in lineage(job.run):
-        if run.status == CANCELLED:
+        if run.status in (CANCELLING, CANCELLED):
             core.draft.touch_run(run)
             run.status = "running"
     job.waiting_on = unfinished
