@@ -1,0 +1,54 @@
+"""What there is to draw of a stored run: its nodes, those of its sub-DAGs, and the edges between them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from queuack_store.ids import to_raw
+from queuack_store.requests import Sql
+
+from queuack_dag.drawing import Box
+
+if TYPE_CHECKING:
+    from queuack_dag.run import DAGRun
+
+_EDGES = """
+SELECT d.parent_id::VARCHAR, d.child_id::VARCHAR FROM job_dependencies d JOIN jobs j ON j.id = d.child_id
+WHERE j.dag_run_id = $run::UUID ORDER BY j.seq, d.position
+"""
+
+
+def picture_of(run: DAGRun) -> tuple[list[Box], list[tuple[str, str]]]:
+    """Return the boxes and edges of a run."""
+    boxes: list[Box] = []
+    edges: list[tuple[str, str]] = []
+    stack = [run]
+    while stack:
+        one = stack.pop()
+        children = one.get_subdags()
+        stack += children
+        behind = {}
+        for child in children:
+            job = child.get_parent_job()
+            if job is not None:
+                behind[job.id] = child.dag_run_id
+        for node in one.get_jobs():
+            inner = behind.get(node["id"])
+            boxes.append(
+                Box(
+                    _key(node["id"]),
+                    node["name"],
+                    _key(one.dag_run_id),
+                    node["status"].value,
+                    node["duration_seconds"],
+                    None if inner is None else _key(inner),
+                    node["dependency_mode"],
+                )
+            )
+        rows = one.queue.store.call(Sql(_EDGES, {"run": one.dag_run_id})).rows
+        edges += [(_key(parent), _key(child)) for parent, child in rows]
+    return boxes, edges
+
+
+def _key(text: str) -> str:
+    return to_raw(text).hex()

@@ -1,0 +1,94 @@
+"""Node functions of the tests, importable by other processes; what they do is noted in a log on disk."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+from queuack_dag import DAG
+from queuack_store import DuckQueue
+from queuack_worker import TaskContext
+
+GATES: dict[str, threading.Event] = {}
+BEGUN: dict[str, threading.Event] = {}
+
+
+def one() -> int:
+    return 1
+
+
+def echo(value: Any) -> Any:
+    return value
+
+
+def fail(text: str = "no") -> None:
+    raise ValueError(text)
+
+
+def total(context: TaskContext) -> int:
+    """Add up the parents' results, those of sub-DAGs too."""
+    return sum(_sum(value) for value in context.upstream_all().values())
+
+
+def _sum(value: Any) -> int:
+    return sum(map(_sum, value.values())) if isinstance(value, dict) else int(value)
+
+
+def completed(context: TaskContext) -> list[str]:
+    return sorted(context.upstream_completed())
+
+
+def gated(key: str) -> str:
+    """Say that it has begun, then wait until the test opens the gate."""
+    BEGUN[key].set()
+    assert GATES[key].wait(60)
+    return key
+
+
+def gate(key: str) -> None:
+    """Make a gate for `gated(key)`."""
+    GATES[key], BEGUN[key] = threading.Event(), threading.Event()
+
+
+def pid(_: int = 0) -> int:
+    return os.getpid()
+
+
+def factory(queue: DuckQueue) -> DAG:
+    dag = DAG("inner", queue)
+    dag.add_node(echo, "first", args=(5,))
+    dag.add_node(total, "left", depends_on="first")
+    dag.add_node(echo, "right", args=(7,), depends_on="first")
+    return dag
+
+
+def nested(queue: DuckQueue) -> DAG:
+    dag = DAG("middle", queue)
+    dag.add_node(factory, "deep")
+    dag.add_node(total, "sum", depends_on="deep")
+    return dag
+
+
+def note(log: str, name: str, fails: bool, kills: bool) -> str:
+    """Log start and end, in one write each; with `kills`, the first attempt kills its own process."""
+    _append(log, f"start {name}\n")
+    flag = Path(f"{log}.{name}")
+    if kills and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if fails:
+        _append(log, f"fail {name}\n")
+        raise RuntimeError(f"{name} fails")
+    _append(log, f"end {name}\n")
+    return name
+
+
+def _append(log: str, line: str) -> None:
+    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(handle, line.encode())
+    finally:
+        os.close(handle)

@@ -1,0 +1,149 @@
+"""Sub-DAGs: unfolded into the same engine, with runs, statuses and results of their own."""
+
+from __future__ import annotations
+
+import pytest
+from dag_nodes import echo, factory, fail, nested, one, total
+from queuack_dag import DAG, DAGRun, DAGValidationError, NodeStatus
+from queuack_store import DuckQueue, InvalidRequestError
+from queuack_worker import WorkerPool
+
+
+def test_a_subdag_runs_between_its_parents_and_children(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory)
+    dag.add_node(echo, "before", args=(1,))
+    job = dag.add_subdag(factory, "inner", depends_on="before")
+    dag.add_node(total, "after", depends_on=["before", "inner"])
+    assert dag.get_execution_order() == [["before"], ["inner"], ["after"]]
+    assert dag.execute()
+    assert dag["inner"].result() == memory.get_result(job) == {"left": 5, "right": 7}
+    assert dag.results() == {"before": 1, "inner": {"left": 5, "right": 7}, "after": 13}
+    (child,) = dag.run.get_subdags()
+    assert child.results() == {"first": 5, "left": 5, "right": 7}
+    assert child.get_status() == "done"
+    parent = child.get_parent_job()
+    assert parent is not None
+    assert parent.id == job
+    tree = dag.run.get_hierarchy()
+    assert tree["subdags"][0]["parent_job"] == job
+    order = sorted(
+        [*dag.get_jobs(), *child.get_jobs()], key=lambda row: (row["started_at"], row["completed_at"])
+    )
+    assert [row["name"] for row in order][:2] == ["before", "first"]
+
+
+def test_the_ways_to_say_it(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory, validate=False)
+    dag.add_node(factory, "annotated")
+    dag.add_node(lambda queue: factory(queue), "kind", kind="subdag")
+    inner = DAG("instance", memory)
+    inner.add_node(one, "a")
+    dag.add_node(inner, "instance")
+    dag.add_subdag(inner, "again")
+    assert dag.execute()
+    assert len(dag.run.get_subdags()) == 4
+    assert dag.results()["again"] == {"a": 1}
+    for wrong in (42, lambda queue: None):
+        with pytest.raises(InvalidRequestError):
+            DAG("x", memory).add_subdag(wrong, "wrong")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequestError, match="takes no args"):
+        DAG("x", memory).add_node(factory, args=(1,))
+
+
+def test_nested_to_any_depth(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory)
+    dag.add_subdag(nested, "middle")
+    dag.add_node(total, "sum", depends_on="middle")
+    assert dag.execute()
+    assert dag.results() == {"middle": {"sum": 12}, "sum": 12}
+    middle = dag.run.get_subdags()[0]
+    assert middle.results()["deep"] == {"left": 5, "right": 7}
+    assert middle.get_subdags()[0].name == "inner"
+    text = dag.export_mermaid()
+    assert text.count("subgraph") == 2
+
+
+def test_a_subdag_whose_result_is_a_subdags(memory: DuckQueue) -> None:
+    inner = DAG("middle", memory)
+    inner.add_subdag(factory, "deep")
+    dag = DAG("outer", memory)
+    dag.add_subdag(inner, "middle")
+    dag.add_node(total, "sum", depends_on="middle")
+    assert dag.execute()
+    assert dag.results() == {"middle": {"deep": {"left": 5, "right": 7}}, "sum": 12}
+
+
+def test_eight_subdags_on_one_worker_do_not_deadlock(shared: DuckQueue) -> None:
+    dag = DAG("eight", shared, validate=False)
+    for i in range(8):
+        dag.add_subdag(nested, f"sub{i}")
+    dag.add_node(total, "sum", depends_on=[f"sub{i}" for i in range(8)])
+    dag.submit()
+    with WorkerPool(shared, num_workers=1):
+        assert dag.wait_for_completion(60)
+    assert dag.results()["sum"] == 96
+
+
+def test_manual_claims_get_through_a_subdag(memory: DuckQueue) -> None:
+    dag = DAG("by_hand", memory)
+    inner = DAG("inner", memory)
+    inner.add_node(one, "a")
+    dag.add_subdag(inner, "sub")
+    dag.add_node(one, "b", depends_on="sub")
+    dag.submit()
+    while (job := memory.claim()) is not None:
+        memory.ack(job.id, result=job.execute())
+    assert dag.is_complete()
+    assert dag.results() == {"sub": {"a": 1}, "b": 1}
+
+
+def test_a_failure_inside_fails_the_node_and_skips_what_follows(memory: DuckQueue) -> None:
+    inner = DAG("inner", memory, max_retries=0)
+    inner.add_node(fail, "bad")
+    inner.add_node(one, "never", depends_on="bad")
+    dag = DAG("outer", memory)
+    dag.add_subdag(inner, "sub")
+    dag.add_node(one, "after", depends_on="sub")
+    dag.add_subdag(factory, "later", depends_on="after")
+    assert dag.execute() is False
+    states = {row["name"]: row["status"] for row in dag.get_jobs()}
+    assert states == {"sub": NodeStatus.FAILED, "after": NodeStatus.SKIPPED, "later": NodeStatus.SKIPPED}
+    assert dag.run.get_subdags()[1].progress["skipped"] == 3
+
+
+def test_a_dag_cannot_hold_itself(memory: DuckQueue) -> None:
+    outer, inner = DAG("outer", memory), DAG("inner", memory)
+    outer.add_subdag(inner, "inner")
+    for holder, held in ((outer, outer), (inner, outer)):
+        with pytest.raises(DAGValidationError, match="hold itself"):
+            holder.add_subdag(held, "circle")
+
+
+def test_any_of_two_subdags(memory: DuckQueue) -> None:
+    bad = DAG("bad", memory, max_retries=0)
+    bad.add_node(fail, "f")
+    dag = DAG("outer", memory)
+    dag.add_subdag(bad, "bad")
+    dag.add_subdag(factory, "good")
+    dag.add_subdag(factory, "after", depends_on=["bad", "good"], dependency_mode="any")
+    assert dag.execute() is False
+    assert dag["after"].status == "done"
+
+
+def test_results_pass_under_json_ref() -> None:
+    with DuckQueue(":memory:", serialization="json_ref") as queue:
+        dag = DAG("json", queue)
+        dag.add_subdag(factory, "sub")
+        dag.add_node(total, "sum", depends_on="sub")
+        assert dag.execute()
+        assert dag.results()["sum"] == 12
+
+
+def test_read_by_another_handle(shared: DuckQueue) -> None:
+    dag = DAG("outer", shared)
+    dag.add_subdag(nested, "middle")
+    dag.execute()
+    with DuckQueue(shared.db_path) as other:
+        run = DAGRun(other, dag.submit())
+        assert run.results() == {"middle": {"sum": 12}}
+        assert run["middle"].result() == {"sum": 12}
