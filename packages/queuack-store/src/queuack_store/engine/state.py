@@ -151,7 +151,8 @@ class State:
                 run.counts[before] -= 1
             if now is not None:
                 run.counts[now] = run.counts.get(now, 0) + 1
-            if now is CLAIMED or now in ENDED or before in ENDED:
+            # A run that looks ended is judged again: its first jobs may be skipped before the others come.
+            if now is CLAIMED or now in ENDED or before in ENDED or run.ended:
                 status = run.verdict()
                 if status != run.status:
                     self.draft.touch_run(run)
