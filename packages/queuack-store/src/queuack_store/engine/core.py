@@ -140,7 +140,7 @@ class Core:
             elif isinstance(item, Loaded):
                 self._loaded(item)
             else:
-                self._applied(item.cycle)
+                self.state.applied = item.cycle
         wake = None if frugal else self._upkeep()
         self._finish_cycle()
         state = self.state
@@ -150,22 +150,26 @@ class Core:
     def accept(self) -> None:
         """The record is durable (or there was none): the draft is the state now."""
         state, draft = self.state, self.state.draft
+        self._replies = []
         if draft:
             self._unapplied.append((draft.cycle, draft.changed(), draft.runs()))
             state.draft = Draft(draft.cycle + 1)
+        else:
+            state.draft = Draft(draft.cycle)  # what takes it back must not outlive it
 
     def rollback(self, items: Iterable[Any]) -> list[Ask]:
         """Forget the cycle. Returns waiting asks that it had answered: give them in again."""
         given = {id(item) for item in items}
         self.state.rollback()
-        self.lookup.rollback()
-        self.hungry = [w for w in self.hungry if id(w.ask) not in given]
+        resumed = {id(ask) for ask in self.lookup.rollback()}  # their rows are given in again
+        answered = {id(ask) for ask, _ in self._replies}
+        self.hungry = [w for w in self.hungry if id(w.ask) not in given | answered]
         for register in (self.waiters, self.run_waiters):
             for key in list(register):
                 register[key] = [ask for ask in register[key] if id(ask) not in given]
                 if not register[key]:
                     del register[key]
-        return [ask for ask, _ in self._replies if id(ask) not in given]
+        return [ask for ask, _ in self._replies if id(ask) not in given | resumed]
 
     def give_up(self, item: Any) -> Ask | None:
         """Forget an item that can't be decided; return the ask that has to be told, if there is one."""
@@ -203,17 +207,52 @@ class Core:
         session.heard_at = self.now
         if ask.seq:
             answers = session.answers
-            if answers:
+            if ask.low > session.low:
+                session.low = ask.low
                 for seq in [s for s in answers if s < ask.low]:
                     del answers[seq]
-            if ask.seq in answers:
-                value = msgspec.msgpack.decode(answers[ask.seq], type=REPLIES[kind])
-                self._replies.append((ask, value))
+            if self._answered_before(ask):
                 return
         if kind is Withdraw:
             self._withdraw(ask)
             return
         self._run(ask, lambda: ROUTES[kind](self, ask))
+
+    def _answered_before(self, ask: Ask) -> bool:
+        """Give the first answer again where this request, or the one that it repeats, has had one."""
+        session = self.state.sessions.get(ask.session)
+        if session is None or not ask.seq:
+            return False
+        if ask.seq < session.low:
+            error = OwnerLostError("this request was answered before, and nobody awaits its answer any more")
+            self._replies.append((ask, error))
+            return True
+        body = session.answers.get(ask.seq)
+        if body is None:
+            return False
+        self._replies.append((ask, msgspec.msgpack.decode(body, type=REPLIES[type(ask.request)])))
+        return True
+
+    def refuse_parked(self, session_id: bytes, error: QueuackError) -> None:
+        """Answer all that a session still waits for: nobody listens for it any more."""
+
+        def mine(ask: Ask) -> bool:
+            return ask.session == session_id
+
+        parked = [w.ask for w in self.hungry if mine(w.ask)]
+        self.hungry = [w for w in self.hungry if not mine(w.ask)]
+        for register in (self.waiters, self.run_waiters):
+            for key in [k for k, asks in register.items() if any(map(mine, asks))]:
+                parked += [ask for ask in register[key] if mine(ask)]
+                register[key] = [ask for ask in register[key] if not mine(ask)]
+                if not register[key]:
+                    del register[key]
+        session = self.state.sessions.get(session_id)
+        if session is not None and session.watch is not None:
+            parked.append(session.watch[0])
+            session.watch = None
+        for ask in parked + self.lookup.drop(session_id):
+            self.reply(ask, error)
 
     def _run(self, ask: Ask | None, step: Callable[[], Any]) -> None:
         """Run a handler; where it misses rows, read them and run it again; reply with what it returns."""
@@ -261,6 +300,8 @@ class Core:
         if waiting is None:
             return
         go_on, ask = waiting
+        if ask is not None and self._answered_before(ask):
+            return
         if isinstance(loaded.value, BaseException):
             logger.warning("a read failed: %s", loaded.value)
             if ask is not None:
@@ -315,17 +356,18 @@ class Core:
                     self.reply(ask, run.status)
         state.fed.clear()
         self.lookup.finish()
+        if self._unapplied:
+            self._forget_applied(self.lookup.floor())
 
-    def _applied(self, cycle: int) -> None:
+    def _forget_applied(self, floor: int) -> None:
+        """Forget what DuckDB has and no read under way can have missed."""
         state = self.state
-        state.applied = cycle
-        floor = min(self.lookup.floor(), cycle)
-        if state.purged:
+        if state.purged and self._unapplied[0][0] <= floor:
             state.purged = {job_id: at for job_id, at in state.purged.items() if at > floor}
         while self._unapplied and self._unapplied[0][0] <= floor:
             _, jobs, runs = self._unapplied.popleft()
             state.forget_clean(jobs, floor)
             for run in runs:
                 if run.ended and state.runs.get(run.spec.id) is run:
-                    del state.runs[run.spec.id]
+                    state.forget_run(run)
                     self.lookup.forget_key(run)

@@ -58,7 +58,9 @@ class Run:
 class Session:
     """One open handle, and the claims that stand or fall with it."""
 
-    __slots__ = ("answers", "claims", "closed_at", "heard_at", "info", "lease_s", "orphan", "queues", "watch")
+    __slots__ = (
+        "answers", "claims", "closed_at", "heard_at", "info", "lease_s", "low", "orphan", "queues", "watch",
+    )  # fmt: skip
 
     def __init__(self, info: SessionInfo, now: float) -> None:
         self.info = info
@@ -66,6 +68,7 @@ class Session:
         self.heard_at = now
         self.lease_s = 300.0  # until a claim says otherwise: one from before a takeover may be held
         self.answers: dict[int, bytes] = {}
+        self.low = 0  # the lowest request whose answer is still awaited
         self.closed_at: float | None = None
         self.orphan = False  # known from before a takeover, not reconnected yet
         self.queues: frozenset[str] = frozenset()  # what its last waiting claim listened to

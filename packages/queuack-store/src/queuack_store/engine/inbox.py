@@ -96,6 +96,15 @@ class Inbox:
             with self._ready:
                 self._ready.notify()
 
+    def drain(self) -> list[Any]:
+        """Return all that is left, from any thread; for when the engine reads no more."""
+        taken: list[Any] = []
+        try:
+            while True:
+                taken.append(self._items.popleft())
+        except IndexError:
+            return taken
+
     def gather(self, timeout: float | None) -> list[Any]:
         """Return all that waits, within a cycle's bounds, sleeping up to `timeout` seconds for the first."""
         items = self._items

@@ -33,16 +33,18 @@ class _Pending(NamedTuple):
     go_on: GoOn
     ask: Ask | None
     pin: int | None  # the applied cycle when it was asked: later changes stay in memory until it is back
+    visit: bool = False  # it brings visitors, and may need those that have come already
 
 
 class Lookup:
-    """The reads under way, and what is known to be absent in this cycle."""
+    """The reads under way, and what is known to be absent."""
 
     def __init__(self, state: State) -> None:
         self._state = state
         self._token = 0
         self._pending: dict[int, _Pending] = {}
         self._asked: list[tuple[int, Read]] = []  # in this cycle
+        self._unsent: list[tuple[int, Read]] = []  # asked in a cycle that was taken back
         self._taken: list[tuple[int, _Pending]] = []  # answered in this cycle
         self._visitors: list[Job] = []  # loaded for a request; forgotten when none waits any more
         self._absent: set[bytes] = set()
@@ -72,7 +74,7 @@ class Lookup:
         return found
 
     def is_absent(self, job_id: bytes) -> bool:
-        """Return whether a read has just shown that there is no such job."""
+        """Return whether a read has shown that there is no such job."""
         return job_id in self._absent
 
     def runs(self, wanted: Iterable[bytes]) -> None:
@@ -97,11 +99,18 @@ class Lookup:
             return None
         raise Missing(key=key)
 
+    def appeared(self, ids: Iterable[bytes]) -> None:
+        """Note that jobs or runs came into being."""
+        if self._absent:
+            self._absent.difference_update(ids)
+
     def remember_key(self, run: Run) -> None:
         """Note the key of a new run."""
+        self.appeared([run.spec.id])
         key = run.spec.key
         if key is not None:
             self._run_keys[key] = run.spec.id
+            self._absent_keys.discard(key)
             self._state.draft.on_rollback(lambda: self._run_keys.pop(key, None))
 
     def forget_key(self, run: Run) -> None:
@@ -110,11 +119,13 @@ class Lookup:
 
     # -- reads -----------------------------------------------------------------------------------
 
-    def read(self, read: Read, go_on: GoOn, ask: Ask | None = None, pin: bool = True) -> None:
+    def read(
+        self, read: Read, go_on: GoOn, ask: Ask | None = None, pin: bool = True, visit: bool = False
+    ) -> None:
         """Ask for rows; `go_on` is called with them in a later cycle (without `ask`: with an error too)."""
         self._token += 1
         self._asked.append((self._token, read))
-        self._pending[self._token] = _Pending(go_on, ask, self._state.applied if pin else None)
+        self._pending[self._token] = _Pending(go_on, ask, self._state.applied if pin else None, visit)
 
     def fetch(
         self, missing: Missing, ask: Ask | None = None, go_on: Callable[[], None] | None = None
@@ -137,21 +148,21 @@ class Lookup:
                 if go_on is not None:
                     go_on()
 
-        self.read(read, came, ask)
+        self.read(read, came, ask, visit=True)
 
     def _take_jobs(self, wanted: list[bytes], rows: list[Any]) -> None:
         there = [row for row in rows if row.spec.id not in self._state.purged]
         self._visitors += [self._state.adopt(row) for row in there]
-        self._absent.update(set(wanted) - {row.spec.id for row in there})
+        self._absent.update(set(wanted) - {row.spec.id for row in there} - self._state.jobs.keys())
 
     def _take_runs(self, wanted: list[bytes], rows: list[StoredRun]) -> None:
-        self._absent.update(set(wanted) - {row.spec.id for row in rows})
+        self._absent.update(set(wanted) - {row.spec.id for row in rows} - self._state.runs.keys())
         self.load_runs([row for row in rows if row.spec.id not in self._state.runs])
 
     def _take_key(self, key: str, rows: list[Any]) -> None:
         for row in rows:
             self._run_keys[key] = row["id"]
-        if not rows:
+        if key not in self._run_keys:
             self._absent_keys.add(key)
 
     def load_runs(self, rows: list[StoredRun]) -> None:
@@ -175,7 +186,7 @@ class Lookup:
 
     def begin(self) -> None:
         """Begin a cycle."""
-        self._asked, self._taken = [], []
+        self._asked, self._unsent, self._taken = self._unsent, [], []
 
     def take(self, loaded: Loaded) -> tuple[GoOn, Ask | None] | None:
         """Return how the request goes on that waits for this, or None where nobody does any more."""
@@ -186,27 +197,47 @@ class Lookup:
         return waiting.go_on, waiting.ask
 
     def finish(self) -> None:
-        """End a cycle: what was absent may exist in the next one; visitors go when nobody waits."""
+        """End a cycle: visitors go, and what was found absent is forgotten, when nobody waits for more."""
+        if any(waiting.visit for waiting in self._pending.values()):
+            return
         self._absent.clear()
         self._absent_keys.clear()
-        if self._visitors and not any(waiting.ask is not None for waiting in self._pending.values()):
+        if self._visitors:
             self._visitors = self._state.forget_clean(self._visitors, self.floor())
 
     def floor(self) -> int:
         """Return the cycle up to which memory may forget what DuckDB has."""
-        pins = [waiting.pin for waiting in self._pending.values() if waiting.pin is not None]
-        return min(pins, default=self._state.applied)
+        waiting = [*self._pending.values(), *(taken for _, taken in self._taken)]  # a cycle may be taken back
+        return min((w.pin for w in waiting if w.pin is not None), default=self._state.applied)
 
     def open_reads(self) -> list[tuple[int, Read]]:
         """Return the reads asked in this cycle that somebody still waits for."""
         return [(token, read) for token, read in self._asked if token in self._pending]
 
-    def rollback(self) -> None:
-        """Take the cycle back: its requests will ask again; refills it ordered go on."""
+    def rollback(self) -> list[Ask]:
+        """Take the cycle back: its requests will ask again; refills it ordered go on.
+
+        Returns the requests that wait again for the rows that this cycle had taken.
+        """
         self._pending.update(self._taken)
-        for token, _ in self._asked:
-            if token in self._pending and self._pending[token].ask is not None:
+        self._absent.clear()  # what is read again is found absent again
+        self._absent_keys.clear()
+        for token, read in self._asked:
+            if token not in self._pending:
+                continue
+            if self._pending[token].ask is not None:
                 del self._pending[token]
+            else:
+                self._unsent.append((token, read))
+        self._asked = []
+        return [waiting.ask for _, waiting in self._taken if waiting.ask is not None]
+
+    def drop(self, session: bytes) -> list[Ask]:
+        """Forget the reads that a session's requests wait for; return those requests."""
+        mine = {t: w.ask for t, w in self._pending.items() if w.ask is not None and w.ask.session == session}
+        for token in mine:
+            del self._pending[token]
+        return list(mine.values())
 
     def give_up(self, token: int) -> Ask | None:
         """Forget a read; return the ask that waited for it."""

@@ -20,6 +20,7 @@ from queuack_store.errors import QueuackError, StorageError, StorageFullError, S
 from queuack_store.jobs import SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish
 
+FULL_DISK_PAUSE_S = 0.5  # how long the engine rests before it tries a full disk again by itself
 REPLAY_RECORDS = 500  # per transaction when the journal's tail is replayed
 MAX_JOURNAL_BYTES = 64 << 20  # a checkpoint is due past this, whatever DuckDB's own log says
 WHILE_FULL = (Finish, CloseSession, OpenSession)  # what is still decided on a full disk, from the reserve
@@ -63,7 +64,8 @@ class Engine:
         self._is_alive = is_alive
         self._core = Core()
         self._inbox = Inbox()
-        self._held: list[Any] = []  # enqueues and claims that wait while the applier lags
+        self._held: list[Any] = []  # what waits while the applier lags or the disk is full
+        self._in_hand: list[Any] | None = None  # what the cycle under way was given
         self._rotating: _Rotate | None = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -108,6 +110,8 @@ class Engine:
             ask.sink.flush()
             return
         self._inbox.put(ask)
+        if self._ended.is_set():
+            self._refuse_left()  # the engine ended between the two lines above
 
     def poke(self) -> None:
         """Run a cycle now: a clock that is handed in has been moved."""
@@ -140,17 +144,19 @@ class Engine:
 
     def _step(self, items: list[Any]) -> float | None:
         """Run one cycle; return when to wake at the latest."""
+        self._in_hand = items
         asks = [item for item in items if item is not None and not self._housekeeping(item)]
         if self._held or self._applier.lagging():
             asks = self._hold_back(asks)
+        self._in_hand = asks
         try:
             decision = self._core.decide(asks, self._clock.now())
         except Exception:
             logger.exception("a cycle failed; its requests are run one by one")
-            self._core.rollback(asks)
+            self._held += self._core.rollback(asks)
             return self._one_by_one(asks)
         if decision.record is not None and not self._make_durable(decision, asks):
-            return 0.0
+            return self._clock.now() + FULL_DISK_PAUSE_S
         self._send(decision)
         if self._held:
             return self._clock.now() + 0.05
@@ -173,6 +179,7 @@ class Engine:
     def _send(self, decision: Decision) -> None:
         """The cycle is durable: it becomes the state, and the replies go out."""
         self._core.accept()
+        self._in_hand = None
         sinks: dict[int, Sink] = {}
         for ask, value in decision.replies:
             ask.sink.reply(ask, value)
@@ -194,11 +201,11 @@ class Engine:
                 ask.sink.flush()
             else:
                 keep.append(ask)
-        for item in again:
-            self._inbox.put(item)
+        self._held += again
+        self._in_hand = keep
         if urgent or not keep:
-            for item in keep:
-                self._inbox.put(item)
+            self._held += keep
+            self._in_hand = None
             return
         decision = self._core.decide(keep, self._clock.now(), frugal=True)
         if decision.record is None or self._make_durable(decision, keep, urgent=True):
@@ -206,11 +213,12 @@ class Engine:
 
     def _one_by_one(self, asks: list[Any]) -> float | None:
         wake_at: float | None = None
-        for ask in asks:
+        for index, ask in enumerate(asks):
+            self._in_hand = asks[index:]
             try:
                 decision = self._core.decide([ask], self._clock.now())
             except Exception as error:
-                self._core.rollback([ask])
+                self._held += self._core.rollback([ask])
                 told = self._core.give_up(ask)
                 if told is not None:
                     told.sink.reply(told, QueuackError(f"the engine failed on this request: {error!r}"))
@@ -219,6 +227,7 @@ class Engine:
             if decision.record is None or self._make_durable(decision, [ask]):
                 self._send(decision)
             wake_at = decision.wake_at
+        self._in_hand = None
         return wake_at
 
     def _hold_back(self, asks: list[Any]) -> list[Any]:
@@ -296,26 +305,56 @@ class Engine:
         self._fault = StorageError(f"the engine ended: {error}: open the queue again")
         self._stopping.set()
         self._journal.abandon()
-        self._ended.set()
         if self._on_fatal is not None:
+            self._ended.set()
             self._on_fatal(error)
-        self._refuse_all(self._fault)
+            self._refuse_all(self._fault)
+            return
+        try:
+            self._refuse_all(self._fault)
+            self._close_backend()
+        except Exception:
+            logger.exception("closing failed; the next opening recovers from the journal")
+        finally:
+            self._ended.set()
+            self._refuse_left()
 
     def _refuse_all(self, error: QueuackError) -> None:
-        waiting = self._core.waiting_asks() + [i for i in self._held if isinstance(i, Ask)]
-        waiting += [item for item in self._inbox.gather(0.0) if isinstance(item, Ask)]
-        for ask in waiting:
+        """Answer everybody that waits, those too whose cycle was cut off before its replies."""
+        cut, self._in_hand = self._in_hand, None
+        waiting = [item for item in [*(cut or ()), *self._held] if isinstance(item, Ask)]
+        if cut is not None:
+            try:
+                waiting += self._core.rollback(cut)
+            except Exception:
+                logger.exception("the cycle could not be taken back")
+        waiting += self._core.waiting_asks()
+        for ask in {id(ask): ask for ask in waiting}.values():
             ask.sink.reply(ask, error)
             ask.sink.flush()
+        self._held = []
+        self._refuse_left(error)
+
+    def _refuse_left(self, error: QueuackError | None = None) -> None:
+        """Answer what came too late for any cycle."""
+        for item in self._inbox.drain():
+            if isinstance(item, Ask):
+                item.sink.reply(item, error or self._fault or StoreClosedError("the queue is closing"))
+                item.sink.flush()
+
+    def _close_backend(self) -> bool:
+        """Apply what is left and close the file; False where the journal is still needed."""
+        whole = self._applier.stop()  # first: it frees the reads that wait for it on a full disk
+        for pool in self._pools.values():
+            pool.shutdown(wait=True, cancel_futures=True)
+        safe = whole and self._backend.checkpoint()
+        self._backend.close()
+        return safe
 
     def _shut_down(self) -> None:
         try:
             self._refuse_all(StoreClosedError("the queue is closing"))
-            for pool in self._pools.values():
-                pool.shutdown(wait=True, cancel_futures=True)
-            whole = self._applier.stop()
-            safe = whole and self._backend.checkpoint()
-            self._backend.close()
+            safe = self._close_backend()
             self._journal.close(remove=safe)
         except Exception as error:
             logger.exception("closing failed; the next opening recovers from the journal")
@@ -323,6 +362,7 @@ class Engine:
                 self._on_fatal(error)
         finally:
             self._ended.set()
+            self._refuse_left()
 
 
 def _changes(ask: Ask) -> bool:

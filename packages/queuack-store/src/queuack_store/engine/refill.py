@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from queuack_store.engine import window as bounds
 from queuack_store.engine.entries import Job, Run
 from queuack_store.engine.reads import ReadDelayed, ReadReady
-from queuack_store.engine.state import delay_key, lineage, ready_key
+from queuack_store.engine.state import delay_key, lineage, microseconds, ready_key
 from queuack_store.engine.window import LOW_WATER, REFILL_JOBS, Window
 from queuack_store.states import DELAYED, PENDING
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from queuack_store.engine.core import Core
     from queuack_store.engine.window import Key
 
-MIN_REFILL = 200
+MIN_REFILL = 200  # rows of one refill, however many windows share; and where payloads of unknown size come
+MIN_EMPTY_REFILL = 16  # rows for an empty window where all windows together are full
 
 
 class Refiller:
@@ -24,6 +26,8 @@ class Refiller:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._room = 0
+        self._room_bytes = 0
 
     def balance(self) -> None:
         """Do what is due; called at the end of each cycle."""
@@ -34,41 +38,66 @@ class Refiller:
         runs = [r for r in state.runs.values() if r.window is not None and r.window.frontier is not None]
         if state.delayed.frontier is None and not partial and not runs:
             return
+        self._room = bounds.MAX_WINDOW_JOBS - state.load.entries
+        self._room_bytes = bounds.MAX_WINDOW_BYTES - state.load.payload
         limit = max(MIN_REFILL, REFILL_JOBS // max(1, len(partial) + len(runs)))
         low = min(LOW_WATER, limit // 4)
         for queue in partial:
-            if queue.window.wants_refill(low):
-                mine = _of_queue(queue)
-                self._order(
-                    queue.window, ReadReady(queue.name, None, _key(queue.window), limit), ready_key, mine
-                )
+            rows = self._rows(queue.window, low, limit)
+            if rows:
+                read = ReadReady(queue.name, None, _key(queue.window), rows)
+                self._order(queue.window, read, ready_key, _of_queue(queue))
         for run in runs:
             assert run.window is not None
-            if run.window.wants_refill(low):
-                read = ReadReady(None, run.spec.id, _key(run.window), limit)
+            rows = self._rows(run.window, low, limit)
+            if rows:
+                read = ReadReady(None, run.spec.id, _key(run.window), rows)
                 self._order(run.window, read, ready_key, _of_run(run))
-        if state.delayed.wants_refill(low):
+        rows = self._rows(state.delayed, low, limit)
+        if rows:
             after = state.delayed.frontier
-            due = after if after is not None and after[1] >= 0 else None
-            self._order(
-                state.delayed, ReadDelayed(due, REFILL_JOBS), delay_key, lambda job: job.status is DELAYED
-            )
+            due = (after[0] / 1_000_000, after[1]) if after is not None and after[1] >= 0 else None
+            self._order(state.delayed, ReadDelayed(due, rows), delay_key, lambda job: job.status is DELAYED)
+
+    def _rows(self, window: Window[Job], low: int, limit: int) -> int:
+        """Return how many rows to fetch for a window: none where it has enough, or all windows together do.
+
+        An empty one always gets some: whoever waits for its jobs must have them.
+        """
+        if not window.wants_refill(low):
+            return 0
+        if window.typical is None:
+            rows = min(limit, MIN_REFILL)  # 10,000 rows of a megabyte each would be too much to find it out
+        else:
+            rows = min(limit, self._room_bytes // max(1, window.typical))
+        rows = min(rows, self._room)
+        if len(window) == 0:
+            rows = max(rows, min(limit, MIN_EMPTY_REFILL))
+        if rows <= 0:
+            return 0
+        self._room -= rows
+        self._room_bytes -= rows * (window.typical or 0)
+        return rows
 
     def _order(
         self, window: Window[Job], read: Any, key_of: Callable[[Job], Key], mine: Callable[[Job], bool]
     ) -> None:
         """Read the rows after the frontier; memory knows better of those that changed since."""
-        core, asked = self._core, window.frontier
+        core, asked, since = self._core, window.frontier, self._core.state.applied
         window.loading = True
 
         def rows_came(rows: Any) -> None:
             window.loading = False
             if isinstance(rows, BaseException) or window.frontier != asked:
                 return  # failed, or trimmed or paused meanwhile: ordered again where still wanted
-            jobs = [core.state.adopt(row) for row in rows]
+            if rows:
+                window.typical = sum(len(row.spec.payload) for row in rows) // len(rows)
+            purged = core.state.purged
+            jobs = [core.state.adopt(row) for row in rows if row.spec.id not in purged]
             window.frontier = key_of_row(rows[-1], key_of) if len(rows) == read.limit else None
             seen = {job.id for job in jobs}
-            dirty = [j for j in core.state.jobs.values() if j.id not in seen and core.state.dirty(j)]
+            # What changed after the rows may have been read, not only what DuckDB lacks by now.
+            dirty = [j for j in core.state.jobs.values() if j.id not in seen and j.cycle > since]
             assert asked is not None
             for job in jobs + dirty:
                 if mine(job) and key_of(job) > asked and window.offer(key_of(job), job):
@@ -82,14 +111,14 @@ class Refiller:
         windows = [q.window for q in state.queues.values()] + [state.delayed]
         windows += [r.window for r in state.runs.values() if r.window is not None]
         largest = max(windows, key=len if state.load.entries > state.load.payload // 800 else Window.payload)
-        state.forget_clean(largest.keep_best(max(1, len(largest) // 2)), state.applied)
+        state.forget_clean(largest.keep_best(max(1, len(largest) // 2)), self._core.lookup.floor())
 
 
 def key_of_row(row: Any, key_of: Callable[[Job], Key]) -> Key:
     """Return the place of a row as it was read, whatever became of its job since."""
     if key_of is ready_key:
         return (-row.priority, row.seq)
-    return (row.execute_after or 0.0, row.seq)
+    return (microseconds(row.execute_after), row.seq)
 
 
 def _key(window: Window[Job]) -> tuple[int, int] | None:

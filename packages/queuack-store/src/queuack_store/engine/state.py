@@ -35,8 +35,13 @@ def ready_key(job: Job) -> Key:
 
 
 def delay_key(job: Job) -> Key:
-    """Return the place of a delayed job: soonest first."""
-    return (job.execute_after or 0.0, job.seq)
+    """Return the place of a delayed job: soonest first, in whole microseconds, as DuckDB keeps them."""
+    return (microseconds(job.execute_after), job.seq)
+
+
+def microseconds(at: float | None) -> int:
+    """Return a time as DuckDB's TIMESTAMP holds it."""
+    return round((at or 0.0) * 1_000_000)
 
 
 def _ready_entry(job: Job, key: Key) -> bool:
@@ -44,7 +49,7 @@ def _ready_entry(job: Job, key: Key) -> bool:
 
 
 def _delay_entry(job: Job, key: Key) -> bool:
-    return job.status is DELAYED and job.execute_after == key[0]
+    return job.status is DELAYED and microseconds(job.execute_after) == key[0]
 
 
 def _payload_size(job: Job) -> int:
@@ -171,6 +176,12 @@ class State:
             elif not self.resident(job) and mine.get(job.id) is job:
                 del mine[job.id]
         return held
+
+    def forget_run(self, run: Run) -> None:
+        """Drop a run, and what its window holds of all windows' common load."""
+        del self.runs[run.spec.id]
+        if run.window is not None:
+            run.window.clear()
 
     def adopt(self, row: StoredJob) -> Job:
         """Return the job of a row: the one in memory where there is one, else the row made into one."""

@@ -38,7 +38,7 @@ class Load:
 class Window(Generic[T]):
     """A heap of the best jobs of one order. `frontier` None: everything is in memory."""
 
-    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading")
+    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading", "typical")
 
     def __init__(self, load: Load, live: Callable[[T, Key], bool], size_of: Callable[[T], int]) -> None:
         self._heap: list[tuple[float, int, T]] = []
@@ -48,6 +48,7 @@ class Window(Generic[T]):
         self._payload = 0
         self.frontier: Key | None = None
         self.loading = False  # a refill is under way
+        self.typical: int | None = None  # bytes of payload of a job, as the last refill or trim found them
 
     def __len__(self) -> int:
         return len(self._heap)
@@ -104,12 +105,21 @@ class Window(Generic[T]):
         """Keep the best `count` jobs, lower the frontier to the last of them, and return the others."""
         entries = sorted({e[:2]: e for e in self._heap if self._live(e[2], e[:2])}.values(), key=_key)
         kept, dropped = entries[:count], entries[count:]
+        if self._heap:
+            self.typical = max(self.typical or 0, self._payload // len(self._heap))
         self.clear()
         for entry in kept:
             self.offer(entry[:2], entry[2])
         if dropped:
             self.frontier = kept[-1][:2] if kept else NOTHING
         return [entry[2] for entry in dropped]
+
+    def drop(self) -> list[T]:
+        """Drop everything: it is on disk, and fetched from there when it is wanted. Returns what was here."""
+        dropped = list(self.entries())
+        self.clear()
+        self.frontier = NOTHING
+        return dropped
 
     def clear(self) -> None:
         """Drop all entries; the frontier stays."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from queuack_store.jobs import NewJob, Outcome
+from queuack_store.retry import retry_delay_s
 from queuack_store.states import (
     CANCELLED,
     CLAIMED,
@@ -23,7 +24,7 @@ from queuack_store.states import (
     WAITING,
 )
 
-FOREVER = float("inf")
+LEASE_S = 300.0  # of claims from before a takeover
 
 
 class ModelJob:
@@ -45,6 +46,7 @@ class ModelJob:
         self.started = False
         self.suspect = False
         self.cancelled = False  # it is claimed, and its worker has been asked to stop
+        self.cancel_asked = False  # ever, while it was claimed
         self.completed_at: float | None = None
         self.result: bytes | None = None
         self.children: list[ModelJob] = []
@@ -60,7 +62,8 @@ class ModelSession:
 
     def __init__(self, now: float) -> None:
         self.heard_at = now
-        self.lease_s = FOREVER
+        self.lease_s = LEASE_S
+        self.low = 0  # the lowest request that its client still awaits
         self.open = True
         self.orphan = False
 
@@ -112,10 +115,11 @@ class Model:
 
     # -- the life of a job -----------------------------------------------------------------------
 
-    def add(self, spec: NewJob) -> ModelJob:
+    def add(self, spec: NewJob, seq: int) -> ModelJob:
         """Enter a new job."""
-        self.max_seq += 1
-        job = ModelJob(spec, self.max_seq, self.now)
+        assert seq > self.max_seq, f"job number {seq} was given before"
+        self.max_seq = seq
+        job = ModelJob(spec, seq, self.now)
         assert spec.id not in self.jobs, "this job exists already"
         self.jobs[spec.id] = self.by_seq[job.seq] = job
         parents = [self.jobs[p] for p in dict.fromkeys(spec.parents)]
@@ -184,9 +188,10 @@ class Model:
         job.attempts -= job.started
         job.status, job.session, job.started, job.suspect = PENDING, None, False, suspect
 
-    def fail(self, job: ModelJob, final: bool, wait_s: float) -> None:
+    def fail(self, job: ModelJob, final: bool) -> None:
         """Count a failed attempt of a job that had started."""
         self.touch(job)
+        wait_s = retry_delay_s(job.spec.retry, job.attempts, job.id)
         if job.cancelled:
             self.end(job, CANCELLED)
         elif final or job.attempts >= job.max_attempts:
@@ -204,7 +209,7 @@ class Model:
             job.started = True
             job.attempts += 1
 
-    def settle(self, job: ModelJob, outcome: Outcome, wait_s: float) -> None:
+    def settle(self, job: ModelJob, outcome: Outcome) -> None:
         """Let a claim end as its worker says."""
         if outcome.kind == "returned":
             self.hand_back(job)
@@ -218,7 +223,7 @@ class Model:
         elif outcome.kind in ("cancelled", "skipped"):
             self.end(job, CANCELLED if outcome.kind == "cancelled" else SKIPPED)
         else:
-            self.fail(job, outcome.final, wait_s)
+            self.fail(job, outcome.final)
 
     def revive(self, jobs: list[ModelJob]) -> int:
         """Give ended jobs a fresh set of attempts, and what was skipped because of them."""
@@ -261,22 +266,16 @@ class Model:
         for job in self.claims(session_id):
             if job.started:
                 job.suspect = died
-                self.fail(job, final=False, wait_s=self.retry_wait_s(job))
+                self.fail(job, final=False)
             else:
                 self.hand_back(job, suspect=died)
-
-    def retry_wait_s(self, job: ModelJob) -> float:
-        """Return how long a failed attempt of the job waits before the next."""
-        from queuack_store.retry import retry_delay_s
-
-        return retry_delay_s(job.spec.retry, job.attempts, job.id)
 
     def takeover(self, dead: set[bytes]) -> None:
         """A new engine begins: every open session has to come back; those that are dead won't."""
         for session_id, session in self.sessions.items():
             if session.open:
                 session.orphan = True
-                session.lease_s = FOREVER
+                session.lease_s = LEASE_S
                 session.heard_at = float("-inf") if session_id in dead else self.now
 
     def purge(self, job_id: bytes) -> None:

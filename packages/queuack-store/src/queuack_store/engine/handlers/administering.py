@@ -12,10 +12,9 @@ from queuack_store.engine.handlers.finishing import put_off
 from queuack_store.engine.handlers.sessions import tell_cancelled
 from queuack_store.engine.reads import ReadQuery
 from queuack_store.engine.state import lineage
-from queuack_store.engine.window import NOTHING
 from queuack_store.errors import InvalidRequestError
 from queuack_store.requests import MAX_BATCH_JOBS, Cancel, Pause, Purge, Reschedule, Retry
-from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, LIVE, PENDING, SKIPPED
+from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, LIVE, PENDING, SKIPPED, WAITING
 
 if TYPE_CHECKING:
     from queuack_store.engine.core import Core
@@ -49,6 +48,8 @@ def purge(core: Core, ask: Ask, so_far: int = 0) -> Any:
 def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> int:
     state, count = core.state, 0
     for job_id, queue_name in rows:
+        if job_id in state.purged:
+            continue  # another purge was faster
         job = state.jobs.get(job_id)
         if job is not None:
             if job.status != request.status:
@@ -109,7 +110,7 @@ def revive(core: Core, jobs: list[Job]) -> int:
     """
     family = _family(core, jobs)
     core.lookup.jobs([parent for job in family.values() for parent in job.spec.parents], strict=False)
-    core.lookup.runs(job.spec.run_id for job in family.values() if job.spec.run_id and job.run is None)
+    core.lookup.runs(job.spec.run_id for job in family.values() if job.spec.run_id)
     asked = {job.id for job in jobs}
     count = 0
     for job in sorted(family.values(), key=lambda job: job.seq):
@@ -138,8 +139,13 @@ def _family(core: Core, jobs: list[Job]) -> dict[bytes, Job]:
 
 def _revive_one(core: Core, job: Job, unfinished: int) -> None:
     core.draft.touch(job)
-    if job.run is None and job.spec.run_id is not None:
-        job.run = core.state.runs.get(job.spec.run_id)
+    if job.spec.run_id is not None:
+        job.run = core.state.runs.get(job.spec.run_id)  # the one it knows may have ended and been forgotten
+    for child_id in job.children or ():
+        child = core.state.jobs.get(child_id)
+        if child is not None and child.status is WAITING:
+            core.draft.touch(child)
+            child.waiting_on += 1  # it had counted this parent as ended
     for run in lineage(job.run):
         if run.status in (CANCELLING, CANCELLED):
             core.draft.touch_run(run)
@@ -147,7 +153,7 @@ def _revive_one(core: Core, job: Job, unfinished: int) -> None:
     job.waiting_on = unfinished
     core.state.move(job, "revive_behind" if unfinished else "revive")
     job.max_attempts = job.attempts + job.spec.max_attempts
-    job.completed_at = job.skip_reason = job.claimed_at = job.started_at = None
+    job.completed_at = job.skip_reason = job.claimed_at = job.started_at = job.execute_after = None
     job.error = None
     core.state.place(job)
 
@@ -186,13 +192,14 @@ def pause(core: Core, ask: Ask) -> None:
 
 def _set_paused(core: Core, queue: Queue, paused: bool) -> None:
     queue.paused = paused
-    queue.window.frontier = NOTHING
-    queue.window.clear()
+    dropped = queue.window.drop()
     if not paused:
         for run in core.state.runs.values():
             if run.window is not None:  # its jobs of this queue were passed over meanwhile
-                run.window.frontier = NOTHING
-                run.window.clear()
+                run.window.drop()
+        # A run's window has passed over those of a paused queue: they are in no list of what is dropped.
+        dropped = [job for job in core.state.jobs.values() if job.status is PENDING]
+    core.state.forget_clean(dropped, core.lookup.floor())
     core.want_refill(queue)
 
 
@@ -206,17 +213,16 @@ def reschedule(core: Core, ask: Ask) -> None:
             id=ids.to_text(job.id),
             status=job.status,
         )
+    if request.priority is not None and not 0 <= request.priority <= 100:
+        raise InvalidRequestError(f"priority {request.priority} is outside 0–100")
+    if request.delay_s is not None and job.status not in (PENDING, DELAYED):
+        raise InvalidRequestError(
+            f"job {ids.to_text(job.id)} waits for its parents: it can't be put off before they have ended"
+        )
     if request.priority is not None:
-        if not 0 <= request.priority <= 100:
-            raise InvalidRequestError(f"priority {request.priority} is outside 0–100")
         core.draft.touch(job)
         job.priority = request.priority
         if job.status is PENDING:
             core.state.place(job)
-    if request.delay_s is not None:
-        if job.status not in (PENDING, DELAYED):
-            raise InvalidRequestError(
-                f"job {ids.to_text(job.id)} waits for its parents: it can't be put off before they have ended"
-            )
-        if request.delay_s > 0 or job.status is DELAYED:
-            put_off(core, job, core.now + max(0.0, request.delay_s))
+    if request.delay_s is not None and (request.delay_s > 0 or job.status is DELAYED):
+        put_off(core, job, core.now + max(0.0, request.delay_s))

@@ -80,7 +80,7 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
         if job.queue.paused:
             window.pop()  # only in a run's window: its queue's own is empty while it is paused
             continue
-        if job.expires_at is not None and job.expires_at <= core.now:
+        if _has_expired(core, job):
             if not _expire(core, job, window):
                 break
             continue
@@ -98,12 +98,20 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
 
 
 def _incomplete(core: Core, request: Claim) -> bool:
-    """Return whether ready jobs of these queues are on disk only: even a claim at once waits for them."""
-    return any(
-        window.frontier is not None and not len(window)
-        for _, windows in _windows(core, request)
-        for window in windows
-    )
+    """Return whether rows are awaited that may bring jobs: even a claim at once waits for them.
+
+    Either all ready jobs of a queue are on disk, or the children of one that expired before them are.
+    """
+    for _, windows in _windows(core, request):
+        for window in windows:
+            first = window.peek()
+            if window.frontier is not None if first is None else _has_expired(core, first):
+                return True
+    return False
+
+
+def _has_expired(core: Core, job: Job) -> bool:
+    return job.expires_at is not None and job.expires_at <= core.now
 
 
 def _windows(core: Core, request: Claim) -> list[tuple[int, list[Window[Job]]]]:
@@ -189,7 +197,7 @@ def _expire(core: Core, job: Job, window: Window[Job]) -> bool:
     try:
         need_children(core, [job], deep=True)
     except Missing as missing:
-        core.lookup.fetch(missing)
+        core.lookup.fetch(missing, go_on=lambda: core.want_refill(job.queue))  # then it is tried again
         return False
     window.pop()
     end(core, job, "skip", "expired before it could start")

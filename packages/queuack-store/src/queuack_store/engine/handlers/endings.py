@@ -109,10 +109,8 @@ def parent_ended(core: Core, child: Job, parent: Job) -> str | None:
 
 def release(core: Core, job: Job) -> None:
     """Make a waiting job ready, or delayed where its delay is not over."""
-    due = job.created_at + job.spec.delay_s
-    if due > core.now:
+    if job.execute_after is not None and job.execute_after > core.now:
         core.state.move(job, "release_later")
-        job.execute_after = due
     else:
         core.state.move(job, "release")
     core.state.place(job)

@@ -47,6 +47,8 @@ def check(core: Core, jobs: list[NewJob]) -> None:
         raise InvalidRequestError(
             f"one request holds {len(jobs):,} jobs, the limit is {MAX_BATCH_JOBS:,}: split it", jobs=len(jobs)
         )
+    if len({job.id for job in jobs}) < len(jobs):
+        raise InvalidRequestError("one request holds the same job id twice: nothing was enqueued")
     known, size, queue = core.state.jobs, 0, None
     for job in jobs:
         payload = len(job.payload)
@@ -127,7 +129,7 @@ def add_run(core: Core, spec: NewRun, jobs: int) -> Run:
     run.window = state.new_window()
     state.runs[spec.id] = run
     core.draft.new_runs.append(RunRow(spec, core.now, jobs))
-    core.draft.on_rollback(lambda: state.runs.pop(spec.id, None))
+    core.draft.on_rollback(lambda: state.forget_run(run))
     core.lookup.remember_key(run)
     return run
 
@@ -135,6 +137,7 @@ def add_run(core: Core, spec: NewRun, jobs: int) -> Run:
 def add_jobs(core: Core, jobs: list[NewJob], parents: dict[bytes, Job | None]) -> None:
     """Enter jobs into the state, in order; each is ready, delayed, waiting or skipped at once."""
     state, now = core.state, core.now
+    core.lookup.appeared(spec.id for spec in jobs)
     seq = state.next_seq
     for spec in jobs:
         run = None if spec.run_id is None else state.runs.get(spec.run_id)
@@ -147,10 +150,11 @@ def add_jobs(core: Core, jobs: list[NewJob], parents: dict[bytes, Job | None]) -
             state.add(job, "skip")
             job.skip_reason, job.completed_at = reason, now
             continue
+        if spec.delay_s > 0:
+            job.execute_after = now + spec.delay_s
         if job.waiting_on:
             state.add(job, "enqueue_behind")
         elif spec.delay_s > 0:
-            job.execute_after = now + spec.delay_s
             state.add(job, "enqueue_later")
         else:
             state.add(job, "enqueue")

@@ -35,7 +35,7 @@ def finish(core: Core, ask: Ask) -> list[Any]:
         core.lookup.jobs(unknown)
     ending = [jobs[o.id] for o in request.outcomes if o.id in jobs and jobs[o.id].children]
     if ending:
-        deep = any(o.kind in ("failed", "cancelled", "skipped") for o in request.outcomes)
+        deep = any(_may_skip(o) for o in request.outcomes) or any(job.skip_reason for job in ending)
         need_children(core, ending, deep)
     if request.new_jobs:
         check(core, request.new_jobs)
@@ -57,6 +57,15 @@ def finish(core: Core, ask: Ask) -> list[Any]:
     return refused
 
 
+def _may_skip(outcome: Outcome) -> bool:
+    """Return whether what is behind the job may be skipped: then all of it is needed."""
+    return outcome.kind in ("failed", "cancelled", "skipped") or _is_too_large(outcome)
+
+
+def _is_too_large(outcome: Outcome) -> bool:
+    return outcome.result is not None and len(outcome.result) > MAX_PAYLOAD_BYTES
+
+
 def _refusal(outcome: Outcome, job: Job | None) -> errors.QueuackError:
     text = ids.to_text(outcome.id)
     if job is None:
@@ -72,13 +81,8 @@ def _refusal(outcome: Outcome, job: Job | None) -> errors.QueuackError:
 def settle(core: Core, job: Job, outcome: Outcome) -> None:
     """Let one current claim end as its worker says."""
     kind = outcome.kind
-    if kind == "returned" and job.skip_reason is not None:
-        record_attempt(core, job, "cancelled", error=job.skip_reason)
-        end(core, job, "cancel", job.skip_reason)
-        return
     if kind == "returned":
-        hand_back(core, job)
-        if outcome.delay_s:
+        if take_back(core, job) and outcome.delay_s:
             put_off(core, job, core.now + outcome.delay_s)
         return
     core.draft.touch(job)
@@ -87,7 +91,7 @@ def settle(core: Core, job: Job, outcome: Outcome) -> None:
         job.started_at = max(job.claimed_at or 0.0, core.now - outcome.duration_s)
     if outcome.duration_s:
         core.expected.learn(job.spec.task, outcome.duration_s)
-    too_large = outcome.result is not None and len(outcome.result) > MAX_PAYLOAD_BYTES
+    too_large = _is_too_large(outcome)
     if kind == "done" and not too_large:
         _succeed(core, job, outcome)
         return
@@ -103,7 +107,7 @@ def settle(core: Core, job: Job, outcome: Outcome) -> None:
 
 def _succeed(core: Core, job: Job, outcome: Outcome) -> None:
     _record(core, job, "done", outcome, None, None)
-    job.error = None
+    job.error = job.skip_reason = None
     job.result, job.traceback = outcome.result, None
     if outcome.result is not None:
         core.draft.results.append((job.id, outcome.result))
@@ -162,14 +166,12 @@ def release_claims(core: Core, session: Session, why: str, outcome: str) -> None
         Missing: a job that ends by this has children on disk.
     """
     claims = list(session.claims.values())
-    need_children(core, [job for job in claims if job.started_at is not None], deep=True)
+    ending = [job for job in claims if job.started_at is not None or job.skip_reason is not None]
+    need_children(core, ending, deep=True)
     for job in sorted(claims, key=lambda job: job.seq):
         core.draft.touch(job)
         if job.started_at is None:
-            if job.skip_reason is not None:
-                end(core, job, "cancel", job.skip_reason)
-            else:
-                hand_back(core, job, suspect=outcome == "died")
+            take_back(core, job, suspect=outcome == "died")
         else:
             record_attempt(core, job, outcome, error=why)
             job.suspect = outcome == "died"
@@ -179,7 +181,18 @@ def release_claims(core: Core, session: Session, why: str, outcome: str) -> None
 def give_back(core: Core, session: Session) -> None:
     """Return all claims of a session that ended in good order, unspent."""
     for job in sorted(session.claims.values(), key=lambda job: job.seq):
-        if job.skip_reason is None:
-            hand_back(core, job)
-        else:
-            end(core, job, "cancel", job.skip_reason)
+        take_back(core, job)
+
+
+def take_back(core: Core, job: Job, suspect: bool = False) -> bool:
+    """Return a claimed job unspent, or end it where it was to be cancelled; say whether it is ready again.
+
+    Its children must be in memory where it was to be cancelled.
+    """
+    if job.skip_reason is None:
+        hand_back(core, job, suspect)
+        return True
+    if job.started_at is not None:
+        record_attempt(core, job, "cancelled", error=job.skip_reason)
+    end(core, job, "cancel", job.skip_reason)
+    return False

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.engine.entries import Session
-from queuack_store.engine.handlers.claiming import hand_back
 from queuack_store.engine.handlers.endings import need_children
-from queuack_store.engine.handlers.finishing import give_back, release_claims
+from queuack_store.engine.handlers.finishing import give_back, release_claims, take_back
 from queuack_store.engine.inbox import CloseSession, OpenSession
+from queuack_store.errors import OwnerLostError, StoreClosedError
 from queuack_store.requests import Heartbeat
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ def open_session(core: Core, ask: Ask) -> list[bytes]:
     request: OpenSession = ask.request
     sessions, info = core.state.sessions, request.info
     session = sessions.get(info.id)
+    held = dict(request.holds)
+    if session is not None:
+        session.heard_at = core.now
+        lost = [job for job in session.claims.values() if held.get(job.id) != job.claim]
+        need_children(core, [job for job in lost if job.skip_reason], deep=True)
+        core.refuse_parked(info.id, OwnerLostError("this session has another connection now: ask again"))
     known = session is not None and session.orphan
     if session is None:
         session = sessions[info.id] = Session(info, core.now)
@@ -33,10 +39,11 @@ def open_session(core: Core, ask: Ask) -> list[bytes]:
     session.heard_at = core.now
     if not known:
         core.draft.opened.append(info)
-    held = dict(request.holds)
+        # A record's closed sessions are taken after its opened ones: one that came back is not among them.
+        core.draft.closed = [entry for entry in core.draft.closed if entry[0] != info.id]
     for job in list(session.claims.values()):
         if held.get(job.id) != job.claim:
-            hand_back(core, job)  # its answer never reached the worker
+            take_back(core, job)  # its answer never reached the worker
     opened = session
     core.draft.on_rollback(lambda: _set(opened, before))
     mine = session.claims
@@ -66,10 +73,13 @@ def _died(session: Session) -> str:
 
 
 def _close(core: Core, session: Session) -> None:
-    session.closed_at = core.now
-    session.watch = None
+    before = (session.info, None, session.orphan)
+    session.closed_at, session.orphan = core.now, False
+    core.refuse_parked(
+        session.info.id, StoreClosedError("this handle was closed while the request was under way")
+    )
     core.draft.closed.append((session.info.id, core.now))
-    core.draft.on_rollback(lambda: setattr(session, "closed_at", None))
+    core.draft.on_rollback(lambda: _set(session, before))
 
 
 def heartbeat(core: Core, ask: Ask) -> Any:
@@ -101,14 +111,14 @@ def watch_sessions(core: Core) -> float | None:
         due: float | None = None
         if session.closed_at is not None:
             due = session.closed_at + ANSWERS_KEPT_S
-            if due <= core.now or not session.answers:
+            durable = session.closed_at < core.now  # not of this cycle, which may be taken back
+            if due <= core.now or (durable and not session.answers):
                 del core.state.sessions[session.info.id]
                 continue
         elif session.orphan:
             due = session.heard_at + RECONNECT_S
             if due <= core.now:
                 release_claims(core, session, _died(session), "died")
-                session.orphan = False
                 _close(core, session)
                 continue
         elif session.claims:
