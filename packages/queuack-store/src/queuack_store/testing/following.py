@@ -1,0 +1,424 @@
+"""Follows a core cycle by cycle: each durable record and each reply must be what the model would have said.
+
+What the engine does by itself (promoting what is due, releasing the claims of the silent, skipping the
+expired) is read off the record and must have been allowed; all else is predicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from queuack_store.engine.changes import JobState, Record
+from queuack_store.engine.core import KEPT
+from queuack_store.engine.handlers.sessions import RECONNECT_S
+from queuack_store.engine.inbox import Ask, CloseSession, OpenSession
+from queuack_store.errors import (
+    BackpressureError,
+    InvalidRequestError,
+    OwnerLostError,
+    QueuackError,
+    StoreClosedError,
+    UnknownJobError,
+)
+from queuack_store.jobs import ClaimedJob, JobResult, JobView, NewJob
+from queuack_store.requests import (
+    Cancel,
+    Claim,
+    Enqueue,
+    Finish,
+    GetJob,
+    GetResults,
+    Heartbeat,
+    Pause,
+    Purge,
+    Reschedule,
+    Retry,
+    Stats,
+    Wait,
+    WaitRun,
+)
+from queuack_store.states import CANCELLED, CLAIMED, DELAYED, DONE, ENDED, FAILED, PENDING, SKIPPED, WAITING
+from queuack_store.testing.model import Model, ModelJob, ModelSession
+
+SLACK_S = 1e-4  # stored times are whole microseconds
+EXPIRED = "expired before it could start"
+
+
+class TestAsk(Ask):
+    """An ask that remembers which jobs there were when it was made."""
+
+    __slots__ = ("since",)
+
+    def __init__(self, *fields: Any, **more: Any) -> None:
+        super().__init__(*fields, **more)
+        self.since = -1
+
+
+class Follower:
+    """Leads a model along what a core decides."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.purged = 0
+        self.purged_said = 0
+        self._states: dict[int, JobState] = {}
+        self._seqs: dict[bytes, int] = {}
+        self._expired: list[ModelJob] = []
+        self._exact = False
+        self._ending: set[bytes] = set()
+        self._doomed: set[bytes] = set()
+        self._told: list[JobResult] = []
+
+    # -- cycles ----------------------------------------------------------------------------------
+
+    def hear(self, asks: Iterable[Ask], now: float) -> None:
+        """Note who was heard of, and what lease its claims have."""
+        opened: set[bytes] = set()
+        for ask in asks:
+            if isinstance(ask, TestAsk) and ask.since < 0:
+                ask.since = self.model.max_seq
+            if isinstance(ask.request, OpenSession):
+                opened.add(ask.session)
+                if ask.session not in self.model.sessions:
+                    self.model.sessions[ask.session] = ModelSession(now)
+                    self.model.sessions[ask.session].open = False
+            session = self.model.sessions.get(ask.session)
+            if session is None or isinstance(ask.request, CloseSession):
+                continue
+            if ask.session in opened or (session.open and not session.orphan):
+                session.heard_at = now
+                session.low = max(session.low, ask.low)
+                if isinstance(ask.request, Claim):
+                    session.lease_s = ask.request.claim_timeout_s
+
+    def follow(
+        self, record: Record | None, replies: list[tuple[Ask, Any]], mark: int, now: float, exact: bool
+    ) -> None:
+        """Take a durable cycle. The first `mark` replies were given before the upkeep; `exact`: no ready
+        job was on disk only, so that the order over several queues is strict, too.
+        """
+        model = self.model
+        model.now, self._exact = now, exact
+        model.changed.clear()
+        self._doomed.clear()
+        self._told.clear()
+        self._states = {state.seq: state for state in record.states} if record else {}
+        self._states |= {row.state.seq: row.state for row in record.new} if record else {}
+        self._seqs = {row.spec.id: row.state.seq for row in record.new} if record else {}
+        named = [model.by_seq[seq] for seq in self._states if seq in model.by_seq]
+        self._expired = [j for j in named if j.expires_at is not None and j.expires_at <= now + SLACK_S]
+        self._ending = {session for session, _ in record.closed} if record else set()
+        self._ending |= {a.session for a, _ in replies if isinstance(a.request, (OpenSession, CloseSession))}
+        for ask, value in replies[:mark]:
+            self.take(ask, value)
+        if record is not None:
+            self._upkeep(record)
+        for ask, value in replies[mark:]:
+            self.take(ask, value)
+        self._expire_the_rest()
+        self._check_told()
+        if record is not None:
+            self._check(record)
+        assert record is not None or not model.changed, "a change was not recorded"
+
+    def _check_told(self) -> None:
+        jobs = self.model.jobs  # these replies may come before the one to the request that caused them
+        for job_id in self._doomed & jobs.keys():
+            assert jobs[job_id].cancel_asked, "a session was told to cancel what was not to be cancelled"
+        for result in self._told:
+            if result.status == DONE and result.id in jobs:
+                assert result.result == jobs[result.id].result, "the result is another"
+
+    def _upkeep(self, record: Record) -> None:
+        model, now = self.model, self.model.now
+        for job_id in record.purged:
+            model.purge(job_id)
+            self.purged += 1
+        for job in model.jobs.values():
+            if job.status == DELAYED and (job.due or 0.0) <= now + SLACK_S:
+                state = self._states.get(job.seq)
+                if state is not None and state.status != DELAYED:
+                    model.touch(job)
+                    job.status = PENDING
+        closed = {session for session, _ in record.closed}
+        for session_id, session in model.sessions.items():
+            if session.orphan and session_id in closed and now >= session.heard_at + RECONNECT_S - SLACK_S:
+                model.close(session_id, orderly=False)
+            overdue = now >= session.heard_at + session.lease_s - SLACK_S
+            if session.open and not session.orphan and overdue and self._was_robbed(session_id):
+                model.lose(session_id, died=False)
+
+    def _was_robbed(self, session_id: bytes) -> bool:
+        claims = [(job, self._states.get(job.seq)) for job in self.model.claims(session_id)]
+        return any(s is not None and (s.status != CLAIMED or s.claim != j.claim) for j, s in claims)
+
+    def _check(self, record: Record) -> None:
+        model = self.model
+        for seq, state in self._states.items():
+            job = model.by_seq.get(seq)
+            if job is not None:
+                compare(job, state, model.waiting_on(job))
+        for job in model.changed:
+            assert job.seq in self._states or job.id not in model.jobs, (
+                f"a change of {job.seq} was not recorded"
+            )
+
+    # -- replies ---------------------------------------------------------------------------------
+
+    def take(self, ask: Ask, value: Any) -> None:
+        """Take one reply."""
+        model, request, kind = self.model, ask.request, type(ask.request)
+        session = model.sessions.get(ask.session)
+        usable = session is not None and session.open and not session.orphan
+        if isinstance(value, (OwnerLostError, StoreClosedError)):
+            unawaited = session is not None and 0 < ask.seq < session.low
+            ended = not usable or ask.session in self._ending
+            assert ended or unawaited, f"refused though the session is open: {value}"
+            return
+        assert usable or kind in (OpenSession, CloseSession), f"{kind.__name__} of a session that is not open"
+        key = (ask.session, ask.seq)
+        if ask.seq and key in model.answers:
+            assert value == model.answers[key], f"a resent {kind.__name__} was answered otherwise"
+            return
+        if isinstance(value, QueuackError):
+            self._refused(ask, value)
+            return
+        handler = getattr(self, "_take_" + kind.__name__.lower(), None)
+        if handler is not None:
+            handler(ask, request, value)
+        if ask.seq and kind in KEPT:
+            model.answers[key] = value
+
+    def _refused(self, ask: Ask, error: QueuackError) -> None:
+        model, request = self.model, ask.request
+        if isinstance(error, UnknownJobError):
+            ids = getattr(request, "ids", None) or [getattr(request, "id", None)]
+            new = getattr(request, "jobs", None) or getattr(request, "new_jobs", None) or []
+            ids = [*ids, *(parent for spec in new for parent in spec.parents)]
+            since = ask.since if isinstance(ask, TestAsk) else model.max_seq
+            known = {i for i, job in model.jobs.items() if job.seq <= since}
+            assert isinstance(request, WaitRun) or any(i not in known for i in ids if i), f"known: {error}"
+        elif isinstance(error, BackpressureError):
+            counts = model.counts(request.jobs[0].queue)
+            assert counts.get(PENDING, 0) + counts.get(DELAYED, 0) >= request.limits.block
+        elif isinstance(error, InvalidRequestError):
+            self._invalid(request, error)
+        else:
+            raise AssertionError(f"{request!r} was refused: {error!r}")
+
+    def _invalid(self, request: Any, error: QueuackError) -> None:
+        model = self.model
+        if isinstance(request, Retry):
+            states = [model.jobs[i].status for i in request.ids or ()]
+            assert any(s not in (FAILED, CANCELLED, SKIPPED) for s in states), error
+        elif isinstance(request, Reschedule):
+            status = model.jobs[request.id].status
+            assert status in (CLAIMED, WAITING) or status in ENDED, error
+        else:
+            raise AssertionError(f"{request!r} was refused: {error!r}")
+
+    def _take_opensession(self, ask: Ask, request: OpenSession, lost: list[bytes]) -> None:
+        model, session_id = self.model, request.info.id
+        session = model.sessions.setdefault(session_id, ModelSession(model.now))
+        session.open, session.orphan, session.heard_at = True, False, model.now
+        held = dict(request.holds)
+        for job in model.claims(session_id):
+            if held.get(job.id) != job.claim:
+                model.hand_back(job)
+        kept = {job.id for job in model.claims(session_id)}
+        assert set(lost) == held.keys() - kept, "what a session has lost is not what it was told"
+
+    def _take_closesession(self, ask: Ask, request: CloseSession, _: None) -> None:
+        session = self.model.sessions.get(request.session)
+        if session is not None and session.open:
+            self.model.close(request.session, request.orderly)
+
+    def _take_enqueue(self, ask: Ask, request: Enqueue, _: Any) -> None:
+        for run in request.runs:
+            self.model.runs[run.id] = run.parent_id
+        self._add(request.jobs)
+
+    def _add(self, specs: list[NewJob]) -> None:
+        for spec in specs:
+            assert spec.id in self._seqs, "a job was acknowledged that is not in the record"
+            self.model.add(spec, self._seqs[spec.id])
+
+    def _take_finish(self, ask: Ask, request: Finish, refused: list[Any]) -> None:
+        model = self.model
+        self._add(request.new_jobs)
+        for job_id, number in request.started:
+            job = model.jobs.get(job_id)
+            if job is not None and job.status == CLAIMED and job.claim == number:
+                model.start(job)
+        expected = []
+        for index, outcome in enumerate(request.outcomes):
+            job = model.jobs.get(outcome.id)
+            if job is None:
+                expected.append((index, "UnknownJobError"))
+            elif (job.status, job.claim, job.session) != (CLAIMED, outcome.claim, ask.session):
+                expected.append((index, "ClaimLostError"))
+            else:
+                model.settle(job, outcome)
+        assert [(index, error[0]) for index, error in refused] == expected, "other outcomes were refused"
+
+    def _take_claim(self, ask: Ask, request: Claim, out: list[ClaimedJob]) -> None:
+        model = self.model
+        assert len(out) <= request.count
+        for index, got in enumerate(out):
+            job = model.jobs[got.id]
+            self._pass_expired(job, request)
+            if not model.ready(job):
+                self._pass_expired(None, request)  # it was released by one of them
+            assert model.ready(job), f"{job.seq} was handed out while it was {job.status}"
+            assert job.expires_at is None or job.expires_at > model.now - SLACK_S, "handed out too late"
+            better = [j for j in model.jobs.values() if model.ready(j) and self._before(j, job, request)]
+            assert not better, f"{[j.seq for j in better]} come before {job.seq}"
+            assert not (job.suspect and not request.whole and len(out) > 1), "a suspect is to be alone"
+            self._hand_out(ask, job, got, index < request.idle or job.suspect)
+
+    def _before(self, job: ModelJob, other: ModelJob, request: Claim) -> bool:
+        """Return whether a ready job had to be handed out before the other."""
+        if request.run_id is not None:
+            return job.key < other.key and request.run_id in self.model.lineage(job.spec.run_id)
+        if job.spec.queue == other.spec.queue:
+            return job.key < other.key
+        weights = dict(request.queues)
+        if not self._exact or job.spec.queue not in weights:
+            return False
+        mine, others = weights[job.spec.queue], weights[other.spec.queue]
+        return (-mine, job.key) < (-others, other.key)
+
+    def _pass_expired(self, job: ModelJob | None, request: Claim) -> None:
+        """Skip those that expired, and were to be handed out before the job (None: all of the request's)."""
+        left = -1
+        while left != len(self._expired):  # one of them may release another
+            left = len(self._expired)
+            for other in sorted(self._expired, key=lambda j: j.key):
+                if self.model.ready(other) and (job is None or self._before(other, job, request)):
+                    self._expire(other)
+
+    def _expire_the_rest(self) -> None:
+        left = -1
+        while left != len(self._expired):
+            left = len(self._expired)
+            for job in list(self._expired):
+                if job.status == PENDING and self._states[job.seq].skip_reason == EXPIRED:
+                    self._expire(job)
+
+    def _expire(self, job: ModelJob) -> None:
+        assert job.expires_at is not None, f"{job.seq} can't expire"
+        assert job.expires_at <= self.model.now + SLACK_S, f"{job.seq} had not expired"
+        self.model.end(job, SKIPPED)
+        self._expired.remove(job)
+
+    def _hand_out(self, ask: Ask, job: ModelJob, got: ClaimedJob, start: bool) -> None:
+        model, request = self.model, ask.request
+        names = [name for name, _ in request.queues]
+        in_run = request.run_id is not None and request.run_id in model.lineage(job.spec.run_id)
+        assert in_run or (request.run_id is None and job.spec.queue in names), "not what was asked for"
+        assert got.claim > model.max_claim, "a claim's number was used before"
+        model.max_claim = got.claim
+        model.touch(job)
+        job.status, job.claim, job.session, job.started = CLAIMED, got.claim, ask.session, False
+        job.cancelled = False
+        if start:
+            model.start(job)
+        assert got.started == start
+        assert got.attempt == job.attempts + (not start), "the attempt's number"
+        assert got.attempt <= got.max_attempts == job.max_attempts, "more attempts than allowed"
+        assert got.payload == job.spec.payload
+
+    def _take_cancel(self, ask: Ask, request: Cancel, told: bool) -> None:
+        job = self.model.jobs[request.id]
+        if not told and job in self._expired and job.status == PENDING:
+            self._expire(job)
+        assert told == (job.status not in ENDED)
+        if job.status == CLAIMED:
+            self.model.touch(job)
+            job.cancelled = job.cancel_asked = True
+        elif told:
+            self.model.end(job, CANCELLED)
+
+    def _take_retry(self, ask: Ask, request: Retry, count: int) -> None:
+        model = self.model
+        if request.ids is not None:
+            for job in self._expired:
+                if job.id in request.ids and job.status == PENDING:
+                    self._expire(job)
+            jobs = [model.jobs[i] for i in dict.fromkeys(request.ids)]
+        else:
+            failed = [j for j in model.jobs.values() if j.status == FAILED]
+            jobs = [j for j in failed if request.queue in (None, j.spec.queue) and self._was_revived(j)]
+        ended = [job for job in model.jobs.values() if job.status in ENDED]
+        assert model.revive(jobs) == count, "another number of jobs was revived"
+        for job in ended:
+            state = self._states.get(job.seq)
+            if job.status not in ENDED and state is not None:
+                # A job that was on disk counts from its last budget, one in memory from its first.
+                assert state.max_attempts > job.attempts, "revived without an attempt"
+                job.max_attempts = state.max_attempts
+
+    def _was_revived(self, job: ModelJob) -> bool:
+        state = self._states.get(job.seq)
+        return state is not None and state.status != FAILED
+
+    def _take_purge(self, ask: Ask, request: Purge, count: int) -> None:
+        self.purged_said += count
+
+    def _take_pause(self, ask: Ask, request: Pause, _: None) -> None:
+        (self.model.paused.add if request.paused else self.model.paused.discard)(request.queue)
+
+    def _take_reschedule(self, ask: Ask, request: Reschedule, _: None) -> None:
+        job = self.model.jobs[request.id]
+        if request.priority is not None:
+            self.model.touch(job)
+            job.priority = request.priority
+        if request.delay_s is not None and (request.delay_s > 0 or job.status == DELAYED):
+            self.model.touch(job)
+            job.status, job.due = DELAYED, self.model.now + max(0.0, request.delay_s)
+
+    def _take_heartbeat(self, ask: Ask, request: Heartbeat, doomed: list[bytes]) -> None:
+        self._doomed |= set(doomed)
+
+    def _take_stats(self, ask: Ask, request: Stats, counts: dict[str, int]) -> None:
+        if self._expired:
+            return  # the core has skipped them by now, or not yet
+        expected = self.model.counts(request.queue)
+        assert {s: n for s, n in counts.items() if n} == expected, "the counters are wrong"
+
+    def _take_getjob(self, ask: Ask, request: GetJob, view: JobView | None) -> None:
+        job = self.model.jobs.get(request.id)
+        assert (view is None) == (job is None), "a job is there or not"
+        if view is not None and job is not None and not self._expired:
+            assert (view.status, view.priority, view.attempts) == (job.status, job.priority, job.attempts)
+
+    def _take_wait(self, ask: Ask, request: Wait, found: JobResult) -> None:
+        assert found.status in ENDED, "a wait was over before the job was"
+        self._told.append(found)
+
+    def _take_getresults(self, ask: Ask, request: GetResults, found: list[JobResult]) -> None:
+        assert [result.id for result in found] == request.ids
+        self._told += found
+
+    def _take_waitrun(self, ask: Ask, request: WaitRun, status: str) -> None:
+        assert status in ENDED, f"a run that is {status} was said to have ended"
+
+
+def compare(job: ModelJob, state: JobState, waiting_on: int) -> None:
+    """Check the changing part of a job's row against the model."""
+    where = f"job {job.seq}"
+    assert state.status == job.status, f"{where} is {state.status}, not {job.status}"
+    assert state.priority == job.priority, f"{where}: priority {state.priority}, not {job.priority}"
+    assert state.attempts == job.attempts, f"{where}: {state.attempts} attempts, not {job.attempts}"
+    assert state.max_attempts == job.max_attempts, f"{where}: the budget is {state.max_attempts}"
+    assert state.suspect == job.suspect, f"{where}: suspect is {state.suspect}"
+    assert state.session == (job.session if job.status == CLAIMED else None), f"{where}: another session"
+    assert (state.completed_at is not None) == (job.status in ENDED), f"{where}: {state.completed_at=}"
+    if job.status == CLAIMED:
+        assert state.claim == job.claim, f"{where}: another claim"
+        assert (state.started_at is not None) == job.started, f"{where}: started"
+    elif job.status == WAITING:
+        assert state.waiting_on == waiting_on, f"{where} waits for {state.waiting_on}, not {waiting_on}"
+    elif job.status == DELAYED:
+        assert abs((state.execute_after or 0.0) - (job.due or 0.0)) < SLACK_S, f"{where}: another time"
