@@ -160,6 +160,7 @@ class Core:
     def rollback(self, items: Iterable[Any]) -> list[Ask]:
         """Forget the cycle. Returns waiting asks that it had answered: give them in again."""
         given = {id(item) for item in items}
+        self.lookup.look_again(self.state.draft.changed())
         self.state.rollback()
         resumed = {id(ask) for ask in self.lookup.rollback()}  # their rows are given in again
         answered = {id(ask) for ask, _ in self._replies}
@@ -368,6 +369,6 @@ class Core:
             _, jobs, runs = self._unapplied.popleft()
             state.forget_clean(jobs, floor)
             for run in runs:
-                if run.ended and state.runs.get(run.spec.id) is run:
+                if run.ended and run.cycle <= floor and state.runs.get(run.spec.id) is run:
                     state.forget_run(run)
                     self.lookup.forget_key(run)

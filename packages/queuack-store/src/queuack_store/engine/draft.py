@@ -67,9 +67,10 @@ class Draft:
     def touch_run(self, run: Run) -> None:
         """Note that this run's status is about to change."""
         if run.spec.id not in self._runs:
-            status = run.status
+            before = (run.status, run.cycle)
             self._runs[run.spec.id] = run
-            self._undo.append(lambda: setattr(run, "status", status))
+            run.cycle = self.cycle
+            self._undo.append(lambda: run.set_back(*before))
 
     def on_rollback(self, undo: Callable[[], object]) -> None:
         """Name what takes back a change that is neither a job's nor a run's; run last first."""

@@ -29,7 +29,7 @@ class Queue:
 class Run:
     """One unfinished run of a DAG; `counts` include the jobs of its sub-runs."""
 
-    __slots__ = ("counts", "created_at", "parent", "spec", "status", "window")
+    __slots__ = ("counts", "created_at", "cycle", "parent", "spec", "status", "window")
 
     def __init__(self, spec: NewRun, created_at: float, parent: Run | None) -> None:
         self.spec = spec
@@ -37,7 +37,12 @@ class Run:
         self.parent = parent
         self.counts: dict[str, int] = {}
         self.status = "pending"
+        self.cycle = -1  # the last cycle that changed its status
         self.window: Window[Job] | None = None  # its ready jobs, where somebody claims from this run alone
+
+    def set_back(self, status: str, cycle: int) -> None:
+        """Take a change of its status back."""
+        self.status, self.cycle = status, cycle
 
     @property
     def ended(self) -> bool:

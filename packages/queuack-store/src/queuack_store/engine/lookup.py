@@ -232,6 +232,10 @@ class Lookup:
         self._asked = []
         return [waiting.ask for _, waiting in self._taken if waiting.ask is not None]
 
+    def look_again(self, jobs: Iterable[Job]) -> None:
+        """Forget these jobs, too, when nobody waits for rows: their cycle is taken back."""
+        self._visitors += jobs
+
     def drop(self, session: bytes) -> list[Ask]:
         """Forget the reads that a session's requests wait for; return those requests."""
         mine = {t: w.ask for t, w in self._pending.items() if w.ask is not None and w.ask.session == session}

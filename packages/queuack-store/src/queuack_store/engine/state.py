@@ -114,8 +114,7 @@ class State:
         job.status = now = after(before, event)
         self._count(job, before, now)
         if job.kept and now is not WAITING:
-            job.kept = False
-            self.kept_waiting -= 1
+            self._unkeep(job)
 
     def add(self, job: Job, event: str) -> None:
         """Enter a new job into the state."""
@@ -182,6 +181,7 @@ class State:
         del self.runs[run.spec.id]
         if run.window is not None:
             run.window.clear()
+            run.window = None  # a job that still knows the run offers itself to nobody
 
     def adopt(self, row: StoredJob) -> Job:
         """Return the job of a row: the one in memory where there is one, else the row made into one."""
@@ -198,6 +198,8 @@ class State:
         def restored(job: Job, image: JobState) -> None:
             self._uncount(job, image.status)
             self._unclaim(job)
+            if job.kept and image.status != WAITING:
+                self._unkeep(job)
             job.restore(image)
             if job.status is CLAIMED and job.session in self.sessions:
                 self.sessions[job.session].claims[job.id] = job
@@ -207,8 +209,7 @@ class State:
             self._uncount(job, None)
             self._unclaim(job)
             if job.kept:
-                job.kept = False
-                self.kept_waiting -= 1
+                self._unkeep(job)
             job.status = "new"
             self.jobs.pop(job.id, None)
 
@@ -225,6 +226,10 @@ class State:
             counts[job.status] -= 1
             if before is not None:
                 counts[before] = counts.get(before, 0) + 1
+
+    def _unkeep(self, job: Job) -> None:
+        job.kept = False
+        self.kept_waiting -= 1
 
     def _unclaim(self, job: Job) -> None:
         if job.session is not None and job.session in self.sessions:

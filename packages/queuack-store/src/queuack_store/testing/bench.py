@@ -12,13 +12,15 @@ from typing import Any
 
 from queuack_store.engine.changes import Record, decode, encode
 from queuack_store.engine.core import Applied, Core, Decision
+from queuack_store.engine.entries import Job
 from queuack_store.engine.inbox import Ask
 from queuack_store.engine.lookup import Loaded
 from queuack_store.engine.loop import WHILE_FULL
 from queuack_store.engine.reads import Read, ReadQuery
 from queuack_store.errors import StorageFullError
+from queuack_store.states import SKIPPED
 from queuack_store.testing.auditing import audit, audit_at_rest
-from queuack_store.testing.following import Follower
+from queuack_store.testing.following import EXPIRED, Cycle, Expiry, Follower
 from queuack_store.testing.model import Model
 from queuack_store.testing.rows import RowStore
 
@@ -30,13 +32,24 @@ replies. Cuts between cycles, applying and checkpointing are made by calling `re
 
 
 class MarkedCore(Core):
-    """A core that says how many of its replies came before the cycle's upkeep."""
+    """A core that tells in which order it decided: replies, upkeep, and what it skipped as expired."""
 
-    mark = 0
+    def decide(self, items: Iterable[Any], now: float, frugal: bool = False) -> Decision:
+        """Run one cycle."""
+        self.mark: int | None = None
+        self.expiries: list[Expiry] = []
+        return super().decide(items, now, frugal)
 
     def _upkeep(self) -> float | None:
         self.mark = len(self._replies)
         return super()._upkeep()
+
+    def wake_waiters(self, job: Job) -> None:
+        """Called for each job that has ended."""
+        if job.status == SKIPPED and job.skip_reason == EXPIRED:
+            place = (self.mark is not None, len(self._replies), self.state.next_claim)
+            self.expiries.append(Expiry(*place, job.id))
+        super().wake_waiters(job)
 
 
 class _Nobody:
@@ -127,8 +140,8 @@ class Bench:
         if record is not None:
             self.log.append(decode(encode(record)))
         self.core.accept()
-        mark = self.core.mark if not self.core.frugal else len(decision.replies)
-        self.follower.follow(record, decision.replies, mark, self.now, exact)
+        mark = len(decision.replies) if self.core.mark is None else self.core.mark
+        self.follower.follow(Cycle(record, decision.replies, mark, exact, self.core.expiries), self.now)
         for token, read in self.core.open_reads():
             self.reads.append((token, read))
             if isinstance(read, ReadQuery) and read.name == "purge_candidates":

@@ -6,8 +6,9 @@ expired) is read off the record and must have been allowed; all else is predicte
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from queuack_store.engine.changes import JobState, Record
 from queuack_store.engine.core import KEPT
@@ -43,6 +44,30 @@ from queuack_store.testing.model import Model, ModelJob, ModelSession
 
 SLACK_S = 1e-4  # stored times are whole microseconds
 EXPIRED = "expired before it could start"
+NEVER = 1 << 62
+
+
+class Expiry(NamedTuple):
+    """A job that the core skipped as expired: before which of the cycle's replies and claims."""
+
+    upkeep: bool
+    reply: int
+    claim: int
+    job_id: bytes
+
+
+class Cycle(NamedTuple):
+    """What a core decided, in the order in which it did.
+
+    The first `mark` replies were given before the upkeep; `exact`: no ready job was on disk only, so that
+    the order over several queues is strict, too.
+    """
+
+    record: Record | None
+    replies: list[tuple[Ask, Any]]
+    mark: int
+    exact: bool
+    expiries: list[Expiry]
 
 
 class TestAsk(Ask):
@@ -64,7 +89,9 @@ class Follower:
         self.purged_said = 0
         self._states: dict[int, JobState] = {}
         self._seqs: dict[bytes, int] = {}
-        self._expired: list[ModelJob] = []
+        self._expiries: deque[Expiry] = deque()
+        self._place = 0
+        self._phase = False
         self._exact = False
         self._ending: set[bytes] = set()
         self._doomed: set[bytes] = set()
@@ -92,13 +119,9 @@ class Follower:
                 if isinstance(ask.request, Claim):
                     session.lease_s = ask.request.claim_timeout_s
 
-    def follow(
-        self, record: Record | None, replies: list[tuple[Ask, Any]], mark: int, now: float, exact: bool
-    ) -> None:
-        """Take a durable cycle. The first `mark` replies were given before the upkeep; `exact`: no ready
-        job was on disk only, so that the order over several queues is strict, too.
-        """
-        model = self.model
+    def follow(self, cycle: Cycle, now: float) -> None:
+        """Take a durable cycle."""
+        model, record, replies, mark, exact = self.model, *cycle[:4]
         model.now, self._exact = now, exact
         model.changed.clear()
         self._doomed.clear()
@@ -106,17 +129,17 @@ class Follower:
         self._states = {state.seq: state for state in record.states} if record else {}
         self._states |= {row.state.seq: row.state for row in record.new} if record else {}
         self._seqs = {row.spec.id: row.state.seq for row in record.new} if record else {}
-        named = [model.by_seq[seq] for seq in self._states if seq in model.by_seq]
-        self._expired = [j for j in named if j.expires_at is not None and j.expires_at <= now + SLACK_S]
         self._ending = {session for session, _ in record.closed} if record else set()
         self._ending |= {a.session for a, _ in replies if isinstance(a.request, (OpenSession, CloseSession))}
-        for ask, value in replies[:mark]:
-            self.take(ask, value)
+        self._expiries = deque(cycle.expiries)
+        for self._place, (ask, value) in enumerate(replies[:mark]):
+            self._take_next(ask, value, upkeep=False)
+        self._skip_expired(False, len(replies), NEVER)
         if record is not None:
             self._upkeep(record)
-        for ask, value in replies[mark:]:
-            self.take(ask, value)
-        self._expire_the_rest()
+        for self._place, (ask, value) in enumerate(replies[mark:], mark):
+            self._take_next(ask, value, upkeep=True)
+        self._skip_expired(True, len(replies), NEVER)
         self._check_told()
         if record is not None:
             self._check(record)
@@ -163,6 +186,13 @@ class Follower:
             assert job.seq in self._states or job.id not in model.jobs, (
                 f"a change of {job.seq} was not recorded"
             )
+
+    def _take_next(self, ask: Ask, value: Any, upkeep: bool) -> None:
+        self._phase = upkeep
+        if type(ask.request) is not Claim or not isinstance(value, list):
+            self._skip_expired(upkeep, self._place, NEVER)
+        self.take(ask, value)
+        self._skip_expired(upkeep, self._place, NEVER)
 
     # -- replies ---------------------------------------------------------------------------------
 
@@ -213,7 +243,8 @@ class Follower:
             states = [model.jobs[i].status for i in request.ids or ()]
             assert any(s not in (FAILED, CANCELLED, SKIPPED) for s in states), error
         elif isinstance(request, Reschedule):
-            status = model.jobs[request.id].status
+            job = model.jobs[request.id]
+            status = job.status
             assert status in (CLAIMED, WAITING) or status in ENDED, error
         else:
             raise AssertionError(f"{request!r} was refused: {error!r}")
@@ -267,9 +298,7 @@ class Follower:
         assert len(out) <= request.count
         for index, got in enumerate(out):
             job = model.jobs[got.id]
-            self._pass_expired(job, request)
-            if not model.ready(job):
-                self._pass_expired(None, request)  # it was released by one of them
+            self._skip_expired(self._phase, self._place, got.claim)
             assert model.ready(job), f"{job.seq} was handed out while it was {job.status}"
             assert job.expires_at is None or job.expires_at > model.now - SLACK_S, "handed out too late"
             better = [j for j in model.jobs.values() if model.ready(j) and self._before(j, job, request)]
@@ -289,28 +318,18 @@ class Follower:
         mine, others = weights[job.spec.queue], weights[other.spec.queue]
         return (-mine, job.key) < (-others, other.key)
 
-    def _pass_expired(self, job: ModelJob | None, request: Claim) -> None:
-        """Skip those that expired, and were to be handed out before the job (None: all of the request's)."""
-        left = -1
-        while left != len(self._expired):  # one of them may release another
-            left = len(self._expired)
-            for other in sorted(self._expired, key=lambda j: j.key):
-                if self.model.ready(other) and (job is None or self._before(other, job, request)):
-                    self._expire(other)
-
-    def _expire_the_rest(self) -> None:
-        left = -1
-        while left != len(self._expired):
-            left = len(self._expired)
-            for job in list(self._expired):
-                if job.status == PENDING and self._states[job.seq].skip_reason == EXPIRED:
-                    self._expire(job)
-
-    def _expire(self, job: ModelJob) -> None:
-        assert job.expires_at is not None, f"{job.seq} can't expire"
-        assert job.expires_at <= self.model.now + SLACK_S, f"{job.seq} had not expired"
-        self.model.end(job, SKIPPED)
-        self._expired.remove(job)
+    def _skip_expired(self, upkeep: bool, before_reply: int, before_claim: int) -> None:
+        """Skip what the core had skipped as expired by then."""
+        while self._expiries:
+            expiry = self._expiries[0]
+            if expiry.upkeep > upkeep or expiry.reply > before_reply or expiry.claim > before_claim:
+                return
+            self._expiries.popleft()
+            job = self.model.jobs[expiry.job_id]
+            assert self.model.ready(job), f"{job.seq} expired while it was {job.status}"
+            assert job.expires_at is not None, f"{job.seq} can't expire"
+            assert job.expires_at <= self.model.now + SLACK_S, f"{job.seq} had not expired"
+            self.model.end(job, SKIPPED)
 
     def _hand_out(self, ask: Ask, job: ModelJob, got: ClaimedJob, start: bool) -> None:
         model, request = self.model, ask.request
@@ -331,8 +350,6 @@ class Follower:
 
     def _take_cancel(self, ask: Ask, request: Cancel, told: bool) -> None:
         job = self.model.jobs[request.id]
-        if not told and job in self._expired and job.status == PENDING:
-            self._expire(job)
         assert told == (job.status not in ENDED)
         if job.status == CLAIMED:
             self.model.touch(job)
@@ -343,9 +360,6 @@ class Follower:
     def _take_retry(self, ask: Ask, request: Retry, count: int) -> None:
         model = self.model
         if request.ids is not None:
-            for job in self._expired:
-                if job.id in request.ids and job.status == PENDING:
-                    self._expire(job)
             jobs = [model.jobs[i] for i in dict.fromkeys(request.ids)]
         else:
             failed = [j for j in model.jobs.values() if j.status == FAILED]
@@ -382,15 +396,13 @@ class Follower:
         self._doomed |= set(doomed)
 
     def _take_stats(self, ask: Ask, request: Stats, counts: dict[str, int]) -> None:
-        if self._expired:
-            return  # the core has skipped them by now, or not yet
         expected = self.model.counts(request.queue)
         assert {s: n for s, n in counts.items() if n} == expected, "the counters are wrong"
 
     def _take_getjob(self, ask: Ask, request: GetJob, view: JobView | None) -> None:
         job = self.model.jobs.get(request.id)
         assert (view is None) == (job is None), "a job is there or not"
-        if view is not None and job is not None and not self._expired:
+        if view is not None and job is not None:
             assert (view.status, view.priority, view.attempts) == (job.status, job.priority, job.attempts)
 
     def _take_wait(self, ask: Ask, request: Wait, found: JobResult) -> None:

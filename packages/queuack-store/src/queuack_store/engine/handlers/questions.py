@@ -165,7 +165,14 @@ def wait_run(core: Core, ask: Ask) -> Any:
             return UnknownJobError(f"there is no run {text}: it never existed or was purged", id=text)
         return rows[0]["status"]
 
-    return _query(core, ask, "run", shape, id=request.id)
+    def go_on(rows: list[Any]) -> None:
+        if request.id in core.state.runs:  # it was submitted, or revived, while the row was read
+            core.again(ask, lambda: wait_run(core, ask))
+        else:
+            core.reply(ask, shape(rows))
+
+    core.lookup.read(ReadQuery("run", {"id": request.id}, core.draft.cycle - 1), go_on, ask)
+    return core.PARKED
 
 
 def sql(core: Core, ask: Ask) -> Any:
