@@ -7,7 +7,7 @@ from typing import Any
 from queuack_store.engine.core import Core
 from queuack_store.engine.state import delay_key, ready_key
 from queuack_store.states import CLAIMED, DELAYED, ENDED, PENDING
-from queuack_store.testing.following import SLACK_S, compare
+from queuack_store.testing.answers import SLACK_S, compare
 from queuack_store.testing.model import Model
 from queuack_store.testing.rows import RowStore
 

@@ -22,27 +22,24 @@ from queuack_store.errors import (
     StoreClosedError,
     UnknownJobError,
 )
-from queuack_store.jobs import ClaimedJob, JobResult, JobView, NewJob
+from queuack_store.jobs import ClaimedJob, NewJob
 from queuack_store.requests import (
     Cancel,
     Claim,
     Enqueue,
     Finish,
-    GetJob,
-    GetResults,
     Heartbeat,
     Pause,
     Purge,
     Reschedule,
     Retry,
-    Stats,
     Wait,
     WaitRun,
 )
 from queuack_store.states import CANCELLED, CLAIMED, DELAYED, DONE, ENDED, FAILED, PENDING, SKIPPED, WAITING
+from queuack_store.testing.answers import SLACK_S, Answers, compare
 from queuack_store.testing.model import Model, ModelJob, ModelSession
 
-SLACK_S = 1e-4  # stored times are whole microseconds
 EXPIRED = "expired before it could start"
 NEVER = 1 << 62
 
@@ -80,7 +77,7 @@ class TestAsk(Ask):
         self.since = -1
 
 
-class Follower:
+class Follower(Answers):
     """Leads a model along what a core decides."""
 
     def __init__(self, model: Model) -> None:
@@ -95,7 +92,7 @@ class Follower:
         self._exact = False
         self._ending: set[bytes] = set()
         self._doomed: set[bytes] = set()
-        self._told: list[JobResult] = []
+        self._told = []
 
     # -- cycles ----------------------------------------------------------------------------------
 
@@ -189,7 +186,11 @@ class Follower:
 
     def _take_next(self, ask: Ask, value: Any, upkeep: bool) -> None:
         self._phase = upkeep
-        if type(ask.request) is not Claim or not isinstance(value, list):
+        kind = type(ask.request)
+        if kind in (Wait, WaitRun):
+            self.take(ask, value)  # given in the midst of what ended the job
+            return
+        if kind is not Claim or not isinstance(value, list):
             self._skip_expired(upkeep, self._place, NEVER)
         self.take(ask, value)
         self._skip_expired(upkeep, self._place, NEVER)
@@ -361,6 +362,8 @@ class Follower:
         model = self.model
         if request.ids is not None:
             jobs = [model.jobs[i] for i in dict.fromkeys(request.ids)]
+        elif not count:
+            jobs = []
         else:
             failed = [j for j in model.jobs.values() if j.status == FAILED]
             jobs = [j for j in failed if request.queue in (None, j.spec.queue) and self._was_revived(j)]
@@ -394,43 +397,3 @@ class Follower:
 
     def _take_heartbeat(self, ask: Ask, request: Heartbeat, doomed: list[bytes]) -> None:
         self._doomed |= set(doomed)
-
-    def _take_stats(self, ask: Ask, request: Stats, counts: dict[str, int]) -> None:
-        expected = self.model.counts(request.queue)
-        assert {s: n for s, n in counts.items() if n} == expected, "the counters are wrong"
-
-    def _take_getjob(self, ask: Ask, request: GetJob, view: JobView | None) -> None:
-        job = self.model.jobs.get(request.id)
-        assert (view is None) == (job is None), "a job is there or not"
-        if view is not None and job is not None:
-            assert (view.status, view.priority, view.attempts) == (job.status, job.priority, job.attempts)
-
-    def _take_wait(self, ask: Ask, request: Wait, found: JobResult) -> None:
-        assert found.status in ENDED, "a wait was over before the job was"
-        self._told.append(found)
-
-    def _take_getresults(self, ask: Ask, request: GetResults, found: list[JobResult]) -> None:
-        assert [result.id for result in found] == request.ids
-        self._told += found
-
-    def _take_waitrun(self, ask: Ask, request: WaitRun, status: str) -> None:
-        assert status in ENDED, f"a run that is {status} was said to have ended"
-
-
-def compare(job: ModelJob, state: JobState, waiting_on: int) -> None:
-    """Check the changing part of a job's row against the model."""
-    where = f"job {job.seq}"
-    assert state.status == job.status, f"{where} is {state.status}, not {job.status}"
-    assert state.priority == job.priority, f"{where}: priority {state.priority}, not {job.priority}"
-    assert state.attempts == job.attempts, f"{where}: {state.attempts} attempts, not {job.attempts}"
-    assert state.max_attempts == job.max_attempts, f"{where}: the budget is {state.max_attempts}"
-    assert state.suspect == job.suspect, f"{where}: suspect is {state.suspect}"
-    assert state.session == (job.session if job.status == CLAIMED else None), f"{where}: another session"
-    assert (state.completed_at is not None) == (job.status in ENDED), f"{where}: {state.completed_at=}"
-    if job.status == CLAIMED:
-        assert state.claim == job.claim, f"{where}: another claim"
-        assert (state.started_at is not None) == job.started, f"{where}: started"
-    elif job.status == WAITING:
-        assert state.waiting_on == waiting_on, f"{where} waits for {state.waiting_on}, not {waiting_on}"
-    elif job.status == DELAYED:
-        assert abs((state.execute_after or 0.0) - (job.due or 0.0)) < SLACK_S, f"{where}: another time"
