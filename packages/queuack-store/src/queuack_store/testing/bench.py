@@ -20,7 +20,8 @@ from queuack_store.engine.reads import Read, ReadQuery
 from queuack_store.errors import StorageFullError
 from queuack_store.states import SKIPPED
 from queuack_store.testing.auditing import audit, audit_at_rest
-from queuack_store.testing.following import EXPIRED, Cycle, Expiry, Follower
+from queuack_store.testing.deeds import EXPIRED, Cycle, Expiry
+from queuack_store.testing.following import Follower
 from queuack_store.testing.model import Model
 from queuack_store.testing.rows import RowStore
 

@@ -11,7 +11,7 @@ from queuack_store.errors import OwnerLostError, QueuackError
 from queuack_store.jobs import Outcome, SessionInfo
 from queuack_store.requests import Claim, Finish
 from queuack_store.testing.bench import NOBODY
-from queuack_store.testing.following import TestAsk
+from queuack_store.testing.deeds import TestAsk
 
 
 @dataclass
