@@ -83,17 +83,19 @@ class Refiller:
         self, window: Window[Job], read: Any, key_of: Callable[[Job], Key], mine: Callable[[Job], bool]
     ) -> None:
         """Read the rows after the frontier; memory knows better of those that changed since."""
-        core, asked, since = self._core, window.frontier, self._core.state.applied
+        core, asked, since, moves = self._core, window.frontier, self._core.state.applied, window.moves
         window.loading = True
 
         def rows_came(rows: Any) -> None:
             window.loading = False
-            if isinstance(rows, BaseException) or window.frontier != asked:
+            if isinstance(rows, BaseException) or window.moves != moves:
                 return  # failed, or trimmed or paused meanwhile: ordered again where still wanted
             if rows:
                 window.typical = sum(len(row.spec.payload) for row in rows) // len(rows)
             purged = core.state.purged
-            jobs = [core.state.adopt(row) for row in rows if row.spec.id not in purged]
+            # A run's jobs in a paused queue are passed over: when it goes on, the run's window begins anew.
+            wanted = (r for r in rows if r.status != PENDING or not core.state.queue(r.spec.queue).paused)
+            jobs = [core.state.adopt(row) for row in wanted if row.spec.id not in purged]
             window.frontier = key_of_row(rows[-1], key_of) if len(rows) == read.limit else None
             seen = {job.id for job in jobs}
             # What changed after the rows may have been read, not only what DuckDB lacks by now.

@@ -95,6 +95,8 @@ class State:
         """Return whether the job belongs in memory even when it is clean."""
         status = job.status
         if status is PENDING:
+            if job.queue.paused:
+                return False
             key = ready_key(job)
             if job.queue.window.covers(key):
                 return True

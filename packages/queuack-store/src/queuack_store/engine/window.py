@@ -38,7 +38,7 @@ class Load:
 class Window(Generic[T]):
     """A heap of the best jobs of one order. `frontier` None: everything is in memory."""
 
-    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading", "typical")
+    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading", "moves", "typical")
 
     def __init__(self, load: Load, live: Callable[[T, Key], bool], size_of: Callable[[T], int]) -> None:
         self._heap: list[tuple[float, int, T]] = []
@@ -48,6 +48,7 @@ class Window(Generic[T]):
         self._payload = 0
         self.frontier: Key | None = None
         self.loading = False  # a refill is under way
+        self.moves = 0  # how often the frontier was lowered: rows that were asked before are of no use then
         self.typical: int | None = None  # bytes of payload of a job, as the last refill or trim found them
 
     def __len__(self) -> int:
@@ -111,15 +112,15 @@ class Window(Generic[T]):
         for entry in kept:
             self.offer(entry[:2], entry[2])
         if dropped:
+            self.moves += 1
             self.frontier = kept[-1][:2] if kept else NOTHING
         return [entry[2] for entry in dropped]
 
-    def drop(self) -> list[T]:
-        """Drop everything: it is on disk, and fetched from there when it is wanted. Returns what was here."""
-        dropped = list(self.entries())
+    def drop(self) -> None:
+        """Drop everything: it is on disk, and fetched from there when it is wanted."""
         self.clear()
+        self.moves += 1
         self.frontier = NOTHING
-        return dropped
 
     def clear(self) -> None:
         """Drop all entries; the frontier stays."""

@@ -11,7 +11,7 @@ from queuack_store.errors import OwnerLostError, QueuackError
 from queuack_store.jobs import Outcome, SessionInfo
 from queuack_store.requests import Claim, Finish
 from queuack_store.testing.bench import NOBODY
-from queuack_store.testing.deeds import TestAsk
+from queuack_store.testing.deeds import DatedAsk
 
 
 @dataclass
@@ -39,14 +39,14 @@ class Client:
 
     def _ask(self, seq: int) -> Ask:
         low = min(self.awaited, default=self.seq + 1)
-        return TestAsk(self.session, self.awaited[seq], NOBODY, seq, low, tag=self.link)
+        return DatedAsk(self.session, self.awaited[seq], NOBODY, seq, low, tag=self.link)
 
     def connect(self) -> list[Ask]:
         """Open the session (anew), naming what it holds, and send again what was not answered."""
         self.link += 1
         self.connected = True
         info = SessionInfo(self.session, pid=self.number + 1)
-        opened = TestAsk(self.session, OpenSession(info, list(self.holds.items())), NOBODY, tag=self.link)
+        opened = DatedAsk(self.session, OpenSession(info, list(self.holds.items())), NOBODY, tag=self.link)
         for seq in [s for s, request in self.awaited.items() if type(request) not in KEPT]:
             del self.awaited[seq]  # what changes nothing, or is a claim, is asked anew where it is wanted
         return [opened, *(self._ask(seq) for seq in sorted(self.awaited))]
@@ -59,7 +59,7 @@ class Client:
     def close(self, orderly: bool) -> Ask:
         """End the session."""
         self.connected, self.closed = False, True
-        return TestAsk(self.session, CloseSession(self.session, orderly), NOBODY, tag=self.link)
+        return DatedAsk(self.session, CloseSession(self.session, orderly), NOBODY, tag=self.link)
 
     def hear(self, ask: Ask, value: Any) -> None:
         """Take a reply, if it still comes through."""

@@ -60,7 +60,7 @@ class Cycle(NamedTuple):
     expiries: list[Expiry]
 
 
-class TestAsk(Ask):
+class DatedAsk(Ask):
     """An ask that remembers which jobs there were when it was made."""
 
     __slots__ = ("since",)
@@ -116,7 +116,7 @@ class Deeds(Answers):
             ids = getattr(request, "ids", None) or [getattr(request, "id", None)]
             new = getattr(request, "jobs", None) or getattr(request, "new_jobs", None) or []
             ids = [*ids, *(parent for spec in new for parent in spec.parents)]
-            since = ask.since if isinstance(ask, TestAsk) else model.max_seq
+            since = ask.since if isinstance(ask, DatedAsk) else model.max_seq
             known = {i for i, job in model.jobs.items() if job.seq <= since}
             assert isinstance(request, WaitRun) or any(i not in known for i in ids if i), f"known: {error}"
         elif isinstance(error, BackpressureError):

@@ -20,7 +20,7 @@ from queuack_store.requests import (
 )
 from queuack_store.states import CLAIMED, DELAYED, DONE, PENDING
 from queuack_store.testing.answers import SLACK_S, compare
-from queuack_store.testing.deeds import NEVER, Cycle, Deeds, TestAsk
+from queuack_store.testing.deeds import NEVER, Cycle, DatedAsk, Deeds
 from queuack_store.testing.model import Model, ModelSession
 
 
@@ -35,7 +35,7 @@ class Follower(Deeds):
         """Note who was heard of, and what lease its claims have."""
         opened: set[bytes] = set()
         for ask in asks:
-            if isinstance(ask, TestAsk) and ask.since < 0:
+            if isinstance(ask, DatedAsk) and ask.since < 0:
                 ask.since = self.model.max_seq
             if isinstance(ask.request, OpenSession):
                 opened.add(ask.session)

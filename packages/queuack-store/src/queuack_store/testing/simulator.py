@@ -224,7 +224,7 @@ def play_many(first: int, count: int, steps: int = STEPS) -> list[str]:
         try:
             play(seed, steps)
         except Exception as error:
-            why = traceback.format_exception_only(error)[-1].strip()
+            why = traceback.format_exception_only(error)[0].splitlines()[0]
             failures.append(
                 f"python -m queuack_store.testing.simulator --seed {seed} --steps {steps}  # {why}"
             )

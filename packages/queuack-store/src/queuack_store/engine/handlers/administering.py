@@ -192,14 +192,13 @@ def pause(core: Core, ask: Ask) -> None:
 
 def _set_paused(core: Core, queue: Queue, paused: bool) -> None:
     queue.paused = paused
-    dropped = queue.window.drop()
+    queue.window.drop()
     if not paused:
         for run in core.state.runs.values():
             if run.window is not None:  # its jobs of this queue were passed over meanwhile
                 run.window.drop()
-        # A run's window has passed over those of a paused queue: they are in no list of what is dropped.
-        dropped = [job for job in core.state.jobs.values() if job.status is PENDING]
-    core.state.forget_clean(dropped, core.lookup.floor())
+    ready = [job for job in core.state.jobs.values() if job.status is PENDING]
+    core.state.forget_clean(ready, core.lookup.floor())
     core.want_refill(queue)
 
 

@@ -79,6 +79,7 @@ def take(core: Core, session: Session, request: Claim) -> list[ClaimedJob]:
         assert job is not None
         if job.queue.paused:
             window.pop()  # only in a run's window: its queue's own is empty while it is paused
+            core.lookup.look_again([job])
             continue
         if _has_expired(core, job):
             if not _expire(core, job, window):
