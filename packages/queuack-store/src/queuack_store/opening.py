@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
-from queuack_store.errors import InvalidRequestError
+from queuack_store.errors import InvalidRequestError, StoreClosedError
 from queuack_store.store import Store
 
 if TYPE_CHECKING:
@@ -109,10 +109,20 @@ def _refuse_orphan_journal(path: str) -> None:
 
 def _open_memory(name: str, clock: Clock | None) -> Store:
     from queuack_store.engine.local import LocalStore
+    from queuack_store.sharing.forking import let_go_in_child
     from queuack_store.sharing.peers import this_session
 
     engine = open_engine(None, clock)
-    return LocalStore(engine, this_session(ids.new_id(), name), engine.stop)
+    store = LocalStore(engine, this_session(ids.new_id(), name), engine.stop, _refuse_in_child)
+    let_go_in_child(engine)
+    let_go_in_child(store)
+    return store
+
+
+def _refuse_in_child() -> Store:
+    raise StoreClosedError(
+        "a queue in memory stays with the process that opened it: give a forked child a file to share"
+    )
 
 
 class _Inline:
@@ -121,6 +131,7 @@ class _Inline:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._engines: dict[tuple[int, int], _Owned] = {}
+        self._parents: dict[tuple[int, int], _Owned] = {}
 
     def join(self, place: Any, name: str) -> Store | None:
         """Return a session on this process's engine of the file, or None where it has none."""
@@ -130,8 +141,10 @@ class _Inline:
 
     def begin(self, place: Any, name: str, clock: Clock | None) -> Store | None:
         """Become the owner of the file; None where another process is."""
+        from queuack_store.sharing.forking import let_go_in_child
         from queuack_store.sharing.ownership import take
 
+        let_go_in_child(self)
         with self._lock:
             lock = take(place)
             if lock is None:
@@ -144,6 +157,11 @@ class _Inline:
             self._engines[owned.identity] = owned
             return owned.session(name)
 
+    def forked(self) -> None:
+        """Own nothing, in a forked child: the files stay with the parent, and the child is its client."""
+        self._parents = self._engines  # nothing of them is ever destroyed here
+        self._lock, self._engines = threading.RLock(), {}
+
     def _forget(self, owned: _Owned) -> None:
         with self._lock:
             self._engines.pop(owned.identity, None)
@@ -153,11 +171,14 @@ class _Owned:
     """One inline engine: it serves other processes on its socket as long as this one has a session."""
 
     def __init__(self, place: Any, lock: Any, clock: Clock | None, forget: Callable[[_Owned], None]) -> None:
+        from queuack_store.sharing.forking import let_go_in_child
         from queuack_store.sharing.serving import serve
 
         self._lock = lock
+        self._place = place
         self._forget = forget
         self.engine = open_engine(place.path, clock)
+        let_go_in_child(self.engine)
         try:
             self._server = serve(self.engine, lock)
         except BaseException:
@@ -168,9 +189,15 @@ class _Owned:
 
     def session(self, name: str) -> Store:
         from queuack_store.engine.local import LocalStore
+        from queuack_store.sharing.client import connect
+        from queuack_store.sharing.forking import let_go_in_child
         from queuack_store.sharing.peers import this_session
 
-        store = LocalStore(self.engine, this_session(ids.new_id(), name), self._closed)
+        def elsewhere() -> Store:
+            return connect(self._place, name)
+
+        store = LocalStore(self.engine, this_session(ids.new_id(), name), self._closed, elsewhere)
+        let_go_in_child(store)
         self._sessions += 1
         return store
 

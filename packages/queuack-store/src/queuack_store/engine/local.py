@@ -13,6 +13,7 @@ from queuack_store.engine.loop import Engine
 from queuack_store.errors import QueuackError, StoreClosedError, WaitTimeoutError
 from queuack_store.jobs import Outcome, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish, Request
+from queuack_store.store import Store
 
 
 class FutureSink:
@@ -43,8 +44,17 @@ class FutureSink:
 class LocalStore:
     """One session on an engine of this process."""
 
-    def __init__(self, engine: Engine, info: SessionInfo, on_close: Callable[[], None]) -> None:
-        self.session = info.id
+    def __init__(
+        self,
+        engine: Engine,
+        info: SessionInfo,
+        on_close: Callable[[], None],
+        elsewhere: Callable[[], Store],
+    ) -> None:
+        self.session = info.id  # in a forked child another one, from its first use on
+        self._elsewhere = elsewhere  # how a forked child reaches the engine, which stays with its parent
+        self._forked = False
+        self._child: Store | None = None
         self._engine = engine
         self._sink = FutureSink(engine)
         self._on_close = on_close
@@ -55,6 +65,8 @@ class LocalStore:
 
     def submit(self, request: Request) -> Future[Any]:
         """Send a request; see `Store.submit`."""
+        if self._forked:
+            return self._in_child().submit(request)
         if self._closed:
             future: Future[Any] = Future()
             future.set_exception(StoreClosedError("this handle was closed: open a new one"))
@@ -80,11 +92,29 @@ class LocalStore:
             if self._closed:
                 return
             self._closed = True
+        if self._forked:
+            if self._child is not None:
+                self._child.close()
+            return
         try:
             self._send(CloseSession(self.session, orderly=True)).result()
         except QueuackError:
             pass  # the engine has ended already, and the session with it
         self._on_close()
+
+    def forked(self) -> None:
+        """Become a client of the parent's engine, in a forked child, from the first use on."""
+        self._lock = threading.Lock()
+        self._forked, self._child = True, None
+
+    def _in_child(self) -> Store:
+        with self._lock:
+            if self._closed:
+                raise StoreClosedError("this handle was closed: open a new one")
+            if self._child is None:
+                self._child = self._elsewhere()
+                self.session = self._child.session
+            return self._child
 
     def _send(self, request: Any) -> Future[Any]:
         future: Future[Any] = Future()

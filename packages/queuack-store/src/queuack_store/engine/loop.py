@@ -123,6 +123,11 @@ class Engine:
         self._inbox.put(None)
         self._ended.wait()
 
+    def forked(self) -> None:
+        """Let go of file and journal in a forked child, where none of the engine's threads runs (law 19)."""
+        self._journal.abandon()
+        self._backend.abandon()
+
     @property
     def ended(self) -> threading.Event:
         """Set when the engine has ended and the file is closed."""

@@ -120,3 +120,7 @@ class Backend(Protocol):
     def close(self) -> None:
         """Checkpoint where that is safe, then close the file."""
         ...
+
+    def abandon(self) -> None:
+        """Forget the file, in a forked child: it is the parent's."""
+        ...
