@@ -261,7 +261,11 @@ class LongMachine(CoreMachine):
 
 TestCoreMachine = CoreMachine.TestCase
 TestCoreMachine.settings = settings(
-    max_examples=150, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=300,
+    stateful_step_count=50,
+    deadline=None,
+    derandomize=True,  # the short profile plays the same cases each time; the long one looks for new ones
+    suppress_health_check=list(HealthCheck),
 )
 TestLongMachine = pytest.mark.prove(pytest.mark.timeout(7_200)(LongMachine.TestCase))
 TestLongMachine.settings = settings(
