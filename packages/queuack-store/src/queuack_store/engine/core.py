@@ -165,11 +165,7 @@ class Core:
         resumed = {id(ask) for ask in self.lookup.rollback()}  # their rows are given in again
         answered = {id(ask) for ask, _ in self._replies}
         self.hungry = [w for w in self.hungry if id(w.ask) not in given | answered]
-        for register in (self.waiters, self.run_waiters):
-            for key in list(register):
-                register[key] = [ask for ask in register[key] if id(ask) not in given]
-                if not register[key]:
-                    del register[key]
+        self._unregister(lambda ask: id(ask) in given)
         return [ask for ask, _ in self._replies if id(ask) not in given | resumed]
 
     def give_up(self, item: Any) -> Ask | None:
@@ -196,10 +192,10 @@ class Core:
         request = ask.request
         kind = type(request)
         if kind is OpenSession:
-            self._run(ask, lambda: open_session(self, ask))
+            self.run(ask, lambda: open_session(self, ask))
             return
         if kind is CloseSession:
-            self._run(ask, lambda: close_session(self, ask))
+            self.run(ask, lambda: close_session(self, ask))
             return
         session = self.state.sessions.get(ask.session)
         if session is None or session.closed_at is not None or session.orphan:
@@ -217,7 +213,7 @@ class Core:
         if kind is Withdraw:
             self._withdraw(ask)
             return
-        self._run(ask, lambda: ROUTES[kind](self, ask))
+        self.run(ask, lambda: ROUTES[kind](self, ask))
 
     def _answered_before(self, ask: Ask) -> bool:
         """Give the first answer again where this request, or the one that it repeats, has had one."""
@@ -242,12 +238,7 @@ class Core:
 
         parked = [w.ask for w in self.hungry if mine(w.ask)]
         self.hungry = [w for w in self.hungry if not mine(w.ask)]
-        for register in (self.waiters, self.run_waiters):
-            for key in [k for k, asks in register.items() if any(map(mine, asks))]:
-                parked += [ask for ask in register[key] if mine(ask)]
-                register[key] = [ask for ask in register[key] if not mine(ask)]
-                if not register[key]:
-                    del register[key]
+        parked += self._unregister(mine)
         session = self.state.sessions.get(session_id)
         if session is not None and session.watch is not None:
             parked.append(session.watch[0])
@@ -255,21 +246,17 @@ class Core:
         for ask in parked + self.lookup.drop(session_id):
             self.reply(ask, error)
 
-    def _run(self, ask: Ask | None, step: Callable[[], Any]) -> None:
+    def run(self, ask: Ask | None, step: Callable[[], Any]) -> None:
         """Run a handler; where it misses rows, read them and run it again; reply with what it returns."""
         try:
             value = step()
         except Missing as missing:
-            self.lookup.fetch(missing, ask, lambda: self._run(ask, step))
+            self.lookup.fetch(missing, ask, lambda: self.run(ask, step))
             return
         except QueuackError as error:
             value = error
         if value is not self.PARKED and ask is not None:
             self.reply(ask, value)
-
-    def again(self, ask: Ask, step: Callable[[], Any]) -> None:
-        """Go on with a parked ask by another step."""
-        self._run(ask, step)
 
     def reply(self, ask: Ask, value: Any) -> None:
         """Answer an ask at the end of this cycle; keep the answer where it may be asked for again."""
@@ -290,11 +277,18 @@ class Core:
             return other.session == session and (other.seq or other.low) == number
 
         self.hungry = [w for w in self.hungry if not mine(w.ask)]
+        self._unregister(mine)
+
+    def _unregister(self, chosen: Callable[[Ask], bool]) -> list[Ask]:
+        """Take the chosen asks out of those that wait for a job or a run to end; return them."""
+        taken: list[Ask] = []
         for register in (self.waiters, self.run_waiters):
-            for key in [k for k, asks in register.items() if any(map(mine, asks))]:
-                register[key] = [other for other in register[key] if not mine(other)]
+            for key in [k for k, asks in register.items() if any(map(chosen, asks))]:
+                taken += [ask for ask in register[key] if chosen(ask)]
+                register[key] = [ask for ask in register[key] if not chosen(ask)]
                 if not register[key]:
                     del register[key]
+        return taken
 
     def _loaded(self, loaded: Loaded) -> None:
         waiting = self.lookup.take(loaded)
@@ -308,7 +302,7 @@ class Core:
             if ask is not None:
                 self.reply(ask, loaded.value)
                 return
-        self._run(ask, lambda: go_on(loaded.value) or self.PARKED)
+        self.run(ask, lambda: go_on(loaded.value) or self.PARKED)
 
     # -- what handlers ask of the whole ----------------------------------------------------------
 

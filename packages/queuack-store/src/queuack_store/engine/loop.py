@@ -11,7 +11,7 @@ from typing import Any
 from queuack_store.clock import Clock, SystemClock
 from queuack_store.engine.applier import Applier
 from queuack_store.engine.changes import decode, encode
-from queuack_store.engine.core import Applied, Core, Decision
+from queuack_store.engine.core import KEPT, Applied, Core, Decision
 from queuack_store.engine.inbox import Ask, CloseSession, Inbox, OpenSession, Sink
 from queuack_store.engine.journalling import Journal, MemoryJournal, Probe, no_probe
 from queuack_store.engine.lookup import Loaded
@@ -305,8 +305,7 @@ class Engine:
 
     def _die(self, error: BaseException) -> None:
         """End at once: nothing more may be acknowledged; the next owner recovers from the disk."""
-        level = logging.CRITICAL
-        logger.log(level, "the engine ends: %s", error, exc_info=error)
+        logger.critical("the engine ends: %s", error, exc_info=error)
         self._fault = StorageError(f"the engine ended: {error}: open the queue again")
         self._stopping.set()
         self._journal.abandon()
@@ -372,5 +371,5 @@ class Engine:
 
 def _changes(ask: Ask) -> bool:
     """Return whether a request can change anything (reads go on when the queue is read-only)."""
-    name = type(ask.request).__name__
-    return name in {"Enqueue", "Claim", "Finish", "Purge", "Retry", "Cancel", "Pause", "Reschedule"}
+    kind = type(ask.request)
+    return kind is Claim or kind in KEPT

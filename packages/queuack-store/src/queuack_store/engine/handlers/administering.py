@@ -95,7 +95,7 @@ def retry(core: Core, ask: Ask) -> Any:
                 core, [job for job in core.lookup.jobs(wanted, strict=False) if job.status is FAILED]
             )
 
-        core.again(ask, step)
+        core.run(ask, step)
 
     params = {"queue": request.queue, "limit": MAX_BATCH_JOBS}
     core.lookup.read(ReadQuery("failed_ids", params, core.draft.cycle - 1), failed_came, ask)

@@ -167,7 +167,7 @@ def wait_run(core: Core, ask: Ask) -> Any:
 
     def go_on(rows: list[Any]) -> None:
         if request.id in core.state.runs:  # it was submitted, or revived, while the row was read
-            core.again(ask, lambda: wait_run(core, ask))
+            core.run(ask, lambda: wait_run(core, ask))
         else:
             core.reply(ask, shape(rows))
 

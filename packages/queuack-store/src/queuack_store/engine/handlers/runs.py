@@ -31,7 +31,7 @@ def cancel_run(core: Core, ask: Ask) -> Any:
         return 0
 
     def live_came(wanted: list[bytes]) -> None:
-        core.again(ask, lambda: _cancel(core, run, wanted, request.reason))
+        core.run(ask, lambda: _cancel(core, run, wanted, request.reason))
 
     read = ReadQuery("run_live_ids", {"id": request.id}, core.draft.cycle - 1)
     core.lookup.read(read, live_came, ask)
