@@ -5,8 +5,9 @@ Importing this loads nothing: each name brings its module on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from queuack_store.exports import exports
 
 if TYPE_CHECKING:
     from queuack_store.states import DependencyMode
@@ -43,14 +44,4 @@ _HOMES = {
     "NodeStatus": "queuack_dag.status",
 }  # every other name lives in errors
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(_HOMES.get(name, "queuack_dag.errors")), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = exports(globals(), _HOMES, "queuack_dag.errors")

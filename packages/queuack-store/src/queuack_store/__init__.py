@@ -5,8 +5,9 @@ Importing this loads nothing: each name brings its module on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from queuack_store.exports import exports
 
 if TYPE_CHECKING:
     from queuack_store.decorators import JobFunction, job
@@ -99,26 +100,16 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DependencyMode": "states",
-    "DuckQueue": "queue",
-    "Job": "views",
-    "JobFunction": "decorators",
-    "JobStatus": "states",
-    "Rows": "tables",
-    "Store": "store",
-    "close_default_queue": "defaults",
-    "get_default_queue": "defaults",
-    "job": "decorators",
+    "DependencyMode": "queuack_store.states",
+    "DuckQueue": "queuack_store.queue",
+    "Job": "queuack_store.views",
+    "JobFunction": "queuack_store.decorators",
+    "JobStatus": "queuack_store.states",
+    "Rows": "queuack_store.tables",
+    "Store": "queuack_store.store",
+    "close_default_queue": "queuack_store.defaults",
+    "get_default_queue": "queuack_store.defaults",
+    "job": "queuack_store.decorators",
 }  # every other name lives in errors
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = exports(globals(), _HOMES, "queuack_store.errors")

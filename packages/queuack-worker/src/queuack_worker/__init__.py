@@ -5,8 +5,9 @@ Importing this loads nothing: each name brings its module on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from queuack_store.exports import exports
 
 if TYPE_CHECKING:
     from queuack_worker.context import TaskContext, get_context
@@ -42,27 +43,17 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Cancel": "outcomes",
-    "Discard": "outcomes",
-    "Snooze": "outcomes",
-    "TaskContext": "context",
-    "Worker": "worker",
-    "WorkerPool": "pool",
-    "async_task": "tasks",
-    "get_context": "context",
-    "retry_rules": "tasks",
-    "retry_task": "tasks",
-    "timed_task": "tasks",
+    "Cancel": "queuack_worker.outcomes",
+    "Discard": "queuack_worker.outcomes",
+    "Snooze": "queuack_worker.outcomes",
+    "TaskContext": "queuack_worker.context",
+    "Worker": "queuack_worker.worker",
+    "WorkerPool": "queuack_worker.pool",
+    "async_task": "queuack_worker.tasks",
+    "get_context": "queuack_worker.context",
+    "retry_rules": "queuack_worker.tasks",
+    "retry_task": "queuack_worker.tasks",
+    "timed_task": "queuack_worker.tasks",
 }  # every other name lives in errors
 
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+__getattr__, __dir__ = exports(globals(), _HOMES, "queuack_worker.errors")
