@@ -64,7 +64,7 @@ def breaches_of_names() -> list[str]:
 
 def breaches_of_words() -> list[str]:
     """Return places that name a path of some machine or a package index."""
-    pattern = re.compile(r"/root/|/work/|pypi\.org|files\.pythonhosted")
+    pattern = re.compile(r"/(?:root|work)/|pypi\.org|files\.pythonhosted")
     found = []
     for path in tracked("*"):
         if path.name == "uv.lock" or path == Path(__file__) or path.suffix in BINARY:

@@ -7,10 +7,8 @@ a wall clock that jumps neither fires a delay early nor holds one back.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol
-
-_EPOCH = datetime(1970, 1, 1)
 
 
 class Clock(Protocol):
@@ -45,13 +43,3 @@ def monotonic() -> float:
 def to_datetime(seconds: float | None) -> datetime | None:
     """Turn engine time into an aware UTC datetime."""
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def to_naive(seconds: float | None) -> datetime | None:
-    """Turn engine time into the naive UTC datetime that DuckDB's TIMESTAMP holds."""
-    return None if seconds is None else _EPOCH + timedelta(seconds=seconds)
-
-
-def from_naive(moment: datetime | None) -> float | None:
-    """Turn DuckDB's naive UTC TIMESTAMP back into engine time."""
-    return None if moment is None else (moment - _EPOCH).total_seconds()

@@ -26,7 +26,6 @@ class Link:
         self.arrived: deque[bytes] = deque(line.early)
         self.unsent_bytes = 0
         self.heard_at = monotonic()
-        self.pinged_at = 0.0
         self.broken = False
         self._sock = line.sock
         self._assembler = line.assembler
