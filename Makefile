@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo test check prove bench docs lock clean
+.PHONY: demo test check prove bench lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
@@ -24,7 +24,8 @@ prove: .venv/ready  ## the long crash, takeover and simulation suites
 	$(PYTEST) -m prove
 
 bench: .venv/ready
-	$(RUN) python benchmarks/queue.py
+	$(RUN) python benchmarks/dag.py --quick
+	$(RUN) python benchmarks/stream.py --quick
 
 .venv/ready: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) | $(UV)
 	$(UV) sync --frozen --all-packages
