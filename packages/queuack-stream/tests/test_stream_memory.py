@@ -55,7 +55,7 @@ def measure(path, count, kind="small"):
     return json.loads(done.stdout)
 
 
-SLACK_MB = 6  # the small run of the short profile may end before its buffers have been full once
+SHORT_SLACK_MB = 6  # the small run of the short profile may end before its buffers have been full once
 
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
 
@@ -63,7 +63,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="peak memory is 
 @needs_proc
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_memory_is_the_same_for_ten_times_the_rows(tmp_path, suffix):
-    check_flat(tmp_path / f"a.{suffix}", 120_000, 1_200_000)
+    check_flat(tmp_path / f"a.{suffix}", 120_000, 1_200_000, SHORT_SLACK_MB)
 
 
 @needs_proc
@@ -71,15 +71,15 @@ def test_memory_is_the_same_for_ten_times_the_rows(tmp_path, suffix):
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_memory_is_the_same_at_ten_million_rows(tmp_path, suffix):
-    check_flat(tmp_path / f"a.{suffix}", 1_000_000, 10_000_000)
+    check_flat(tmp_path / f"a.{suffix}", 1_000_000, 10_000_000, 0)
 
 
-def check_flat(path, few, many):
+def check_flat(path, few, many, slack_mb):
     base, few_write, few_all = measure(path, few)
     _, many_write, many_all = measure(path, many)
     for small, large in ((few_write, many_write), (few_all, many_all)):
         assert large <= LIMIT_MB
-        assert base + large <= (base + small) * 1.1 + SLACK_MB
+        assert base + large <= (base + small) * 1.1 + slack_mb
 
 
 @needs_proc

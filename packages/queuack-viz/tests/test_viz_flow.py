@@ -78,6 +78,14 @@ def test_a_legend_without_statuses_shows_them_all() -> None:
     assert all(f"legend_{status}" in text for status in STATUSES)
 
 
+@pytest.mark.parametrize(("length", "direction"), [(12, "LR"), (13, "TB")])
+def test_a_chain_too_long_for_a_row_is_a_column(length: int, direction: str) -> None:
+    names = [f"step {chr(97 + i)}" for i in range(length)]
+    chain = Diagram(map(Node, names), [Edge(a, b) for a, b in pairwise(names)])
+    assert f"\nflowchart {direction}\n" in draw_flowchart(chain).text
+    assert "\nflowchart LR\n" in draw_flowchart(chain, direction="LR").text
+
+
 def test_an_unknown_direction_is_refused() -> None:
     with pytest.raises(DiagramError, match="direction 'UP' is unknown"):
         draw_flowchart(Diagram([]), direction="UP")  # type: ignore[arg-type]
@@ -271,7 +279,7 @@ def test_the_text_is_made_of_known_lines_alone(diagram: Diagram) -> None:
     front, body = text.removeprefix("---\n").split("\n---\n", 1)
     assert [line.split(":")[0] for line in front.split("\n")] in (["title", "config"], ["config"])
     known = (
-        r"flowchart LR|\s*end|\s+direction (LR|TB)|\s+classDef \w+ [\w:#,.\- ]+|\s+class [\w,]+ \w+"
+        r"flowchart (LR|TB)|\s*end|\s+direction (LR|TB)|\s+classDef \w+ [\w:#,.\- ]+|\s+class [\w,]+ \w+"
         r'|\s+subgraph \w+\["[^"]*"\]|\s+linkStyle default [\w:#,.\-]+|\s+legend_\w+\("\w+"\):::\w+'
         r'|\s+hidden\["[^"]*"\]:::unframed'
     )

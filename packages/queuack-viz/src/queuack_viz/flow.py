@@ -10,12 +10,15 @@ from queuack_viz.errors import DiagramError
 from queuack_viz.fitting import Limits, fit
 from queuack_viz.front import front_matter
 from queuack_viz.graph import STATUSES, Diagram, Group
+from queuack_viz.order import levels
 from queuack_viz.output import Drawing
 from queuack_viz.schemes import MermaidColorScheme, Paint
 from queuack_viz.sheet import Box, Sheet, sheet_of
 from queuack_viz.wording import box_text, edge_text, frame_text, hidden_text, note_text
 
 Direction = Literal["LR", "TB"]
+# Longer rows than this shrink below what one can read on a page or a slide.
+LONGEST_ROW = 12
 LAYOUT = {
     "curve": "basis",
     "wrappingWidth": 640,
@@ -31,14 +34,15 @@ def draw_flowchart(
     diagram: Diagram,
     scheme: MermaidColorScheme | None = None,
     *,
-    direction: Direction = "LR",
+    direction: Direction | None = None,
     legend: bool = False,
     limits: Limits | None = None,
 ) -> Drawing:
     """A diagram as a Mermaid flowchart: its text, and ways to write and to show it.
 
     * `scheme`: the colours; default `MermaidColorScheme.default()`.
-    * `direction`: `"LR"` from left to right (the default), or `"TB"` from top to bottom.
+    * `direction`: `"LR"` from left to right, or `"TB"` from top to bottom. Default: from left to right, unless more
+      than 12 boxes come one after another.
     * `legend`: True adds a frame that says which colour is which status.
     * `limits`: how much it may hold before it is folded; default `Limits()`. What folding hides, a note in
       the drawing tells, and `Drawing.hidden`.
@@ -46,18 +50,22 @@ def draw_flowchart(
     Raises:
         DiagramError: the direction is neither `"LR"` nor `"TB"`.
     """
-    if direction not in ("LR", "TB"):
+    if direction not in (None, "LR", "TB"):
         raise DiagramError(f"the direction {direction!r}", "is unknown", 'use "LR" or "TB"')
     scheme = scheme or MermaidColorScheme.default()
     limits = limits or Limits()
 
     def text_of(sheet: Sheet) -> str:
-        return _text(sheet, diagram.title, scheme, direction, legend)
+        return _text(sheet, diagram.title, scheme, direction or _readable(sheet), legend)
 
     sheet = fit(sheet_of(diagram), limits, lambda sheet: mermaid_size(text_of(sheet)))
     return Drawing(
         text_of(sheet), title=diagram.title, background=scheme.background, hidden=hidden_text(sheet)
     )
+
+
+def _readable(sheet: Sheet) -> Direction:
+    return "TB" if len(set(levels(sheet).values())) > LONGEST_ROW else "LR"
 
 
 def mermaid_size(text: str) -> int:
