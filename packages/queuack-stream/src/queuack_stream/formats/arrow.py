@@ -17,6 +17,7 @@ from queuack_stream.errors import CorruptFileError, SchemaError
 from queuack_stream.registry import Format, ReadOptions, WriteOptions
 
 _ROWS = 4096
+_BATCH_ROWS = 16_384  # a reader holds one batch: small ones keep its memory flat
 _MAGIC = b"ARROW1\0\0"
 _FAILURES = (pa.ArrowException, OSError, ValueError)
 
@@ -43,7 +44,7 @@ class _Sink:
         self.close = writer.close
 
     def write_table(self, table: pa.Table) -> None:
-        self._writer.write_table(table.combine_chunks())
+        self._writer.write_table(table.combine_chunks(), max_chunksize=_BATCH_ROWS)
 
 
 def _read_tables(path: Path) -> Iterator[pa.Table]:
