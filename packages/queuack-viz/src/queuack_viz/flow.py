@@ -41,8 +41,8 @@ def draw_flowchart(
     """A diagram as a Mermaid flowchart: its text, and ways to write and to show it.
 
     * `scheme`: the colours; default `MermaidColorScheme.default()`.
-    * `direction`: `"LR"` from left to right, or `"TB"` from top to bottom. Default: from left to right, unless
-      more than 12 boxes come one after another.
+    * `direction`: `"LR"` from left to right, or `"TB"` from top to bottom. Default: from left to right, but
+      from top to bottom where more than 12 boxes come one after another.
     * `legend`: True adds a frame that says which colour is which status.
     * `limits`: how much it may hold before it is folded; default `Limits()`. What folding hides, a note in
       the drawing tells, and `Drawing.hidden`.
