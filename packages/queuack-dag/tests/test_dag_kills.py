@@ -56,6 +56,7 @@ def test_dags_survive_the_death_of_their_workers(tmp_path: Path, shared: DuckQue
 
 @pytest.mark.prove
 @pytest.mark.timeout(3_600)
-def test_many_dags_survive_the_death_of_their_workers(tmp_path: Path, shared: DuckQueue) -> None:
-    for seed in range(100, 150):
+@pytest.mark.parametrize("part", range(40))
+def test_2000_dags_survive_the_death_of_their_workers(tmp_path: Path, shared: DuckQueue, part: int) -> None:
+    for seed in range(1_000 + 50 * part, 1_050 + 50 * part):
         run_with_kills(tmp_path, shared, seed, 200, 5)

@@ -29,6 +29,13 @@ def random_specs(seed: int, most: int) -> dict[str, Spec]:
     return specs
 
 
+def fan_specs(width: int, fails: bool) -> dict[str, Spec]:
+    """Return a node with `width` children, and one behind them all."""
+    specs = {"n0": Spec((), "all", fails)}
+    specs |= {f"n{i}": Spec(("n0",), "all", i % 100 == 7) for i in range(1, width + 1)}
+    return specs | {"last": Spec(tuple(f"n{i}" for i in range(1, width + 1)), "always", False)}
+
+
 def in_threads(history: list[str], lock: threading.Lock) -> Callable[[str, bool], str]:
     def body(name: str, fails: bool) -> str:
         with lock:
@@ -82,8 +89,13 @@ def test_random_dags_through_an_owner_process(shared: DuckQueue) -> None:
         run_and_check(shared, random_specs(seed, 100))
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_fan_out_of_a_thousand(memory: DuckQueue, fails: bool) -> None:
+    run_and_check(memory, fan_specs(1_000, fails))
+
+
 @pytest.mark.prove
-@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32))
 def test_many_random_dags_end_as_the_reference_says(seed: int) -> None:
     with DuckQueue(":memory:") as queue:

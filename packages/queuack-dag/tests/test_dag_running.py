@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from dag_nodes import BEGUN, GATES, echo, factory, fail, gate, gated, nested, one, pid, total
+from dag_nodes import BEGUN, GATES, echo, factory, fail, gate, gated, meet_other, nested, one, pid, total
 from queuack_dag import DAG, DAGRun, DAGStateError
 from queuack_store import DuckQueue, InvalidRequestError
 from queuack_worker import WorkerPool
@@ -39,19 +39,20 @@ def test_another_queue_name(memory: DuckQueue) -> None:
 
 
 def test_external_workers_help(shared: DuckQueue, tmp_path: Path) -> None:
-    dag = DAG("helped", shared, validate=False)
-    for i in range(4):
-        dag.add_node(pid, f"n{i}", args=(i,))
+    dag = DAG("helped", shared, validate=False, max_retries=0)
+    for i in range(2):
+        dag.add_node(meet_other, f"n{i}", args=(str(tmp_path / "met"),), timeout_seconds=60)
     dag.submit()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join([HERE, *sys.path])}
     command = [sys.executable, "-m", "queuack_worker.cli", shared.db_path, "--concurrency", "1"]
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as worker:
         try:
-            assert dag.wait_for_completion(60)
-            assert dag.execute()
+            assert dag.execute(concurrency=1)  # each of the two nodes waits for the other's process
         finally:
             worker.terminate()
-    assert os.getpid() not in dag.results().values()
+    pids = set(dag.results().values())
+    assert len(pids) == 2
+    assert os.getpid() in pids
 
 
 def test_child_processes(shared: DuckQueue) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from dag_nodes import echo, factory, fail, nested, one, total
 from queuack_dag import DAG, DAGRun, DAGValidationError, NodeStatus
-from queuack_store import DuckQueue, InvalidRequestError
+from queuack_dag.subdags import is_factory
+from queuack_store import DuckQueue, InvalidRequestError, JobFailedError
 from queuack_worker import WorkerPool
 
 
@@ -137,6 +138,17 @@ def test_results_pass_under_json_ref() -> None:
         dag.add_node(total, "sum", depends_on="sub")
         assert dag.execute()
         assert dag.results()["sum"] == 12
+
+
+def test_allowed_modules_need_not_name_queuack_itself() -> None:
+    with DuckQueue(":memory:", serialization="json_ref", allowed_modules=["dag_nodes"]) as queue:
+        dag = DAG("allowed", queue, max_retries=0)
+        dag.add_subdag(factory, "sub")
+        assert dag.execute()
+        assert dag["sub"].result() == {"left": 5, "right": 7}
+        job = queue.enqueue(is_factory, (1, "subdag"), max_attempts=1)
+        with WorkerPool(queue, 1), pytest.raises(JobFailedError, match="not allowed here"):
+            queue.wait(job, 30)
 
 
 def test_read_by_another_handle(shared: DuckQueue) -> None:

@@ -13,6 +13,7 @@ from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 from queuack_store.errors import PayloadError
+from queuack_store.helpers import own_tasks
 
 MAX_CACHED = 10_000  # names kept per process; a bound for programs that make functions without end
 MAX_WRAPPERS = 16  # decorators around one function that are looked through
@@ -161,13 +162,19 @@ def resolve_named(task: str, allowed: tuple[str, ...] | None) -> Callable[..., A
     """Return the function of a `json_ref` job: one defined at module or class level where it says.
 
     What a stored name can reach is narrow on purpose: a module in `allowed` (or below one; None: any),
-    no dunder, no walk through another module, and nothing that the module only imported.
+    no dunder, no walk through another module, and nothing that the module only imported. Tasks that
+    queuack's own packages bring along (such as the one behind a sub-DAG) are always allowed, by their
+    exact names.
 
     Raises:
         PayloadError: the name is not allowed or leads nowhere.
     """
     module, _, name = task.partition(":")
-    if allowed is not None and not any(module == m or module.startswith(m + ".") for m in allowed):
+    if (
+        allowed is not None
+        and not any(module == m or module.startswith(m + ".") for m in allowed)
+        and task not in own_tasks()
+    ):
         raise PayloadError(
             f"the function {task} is not allowed here: allowed_modules is {list(allowed)}",
             task=task,

@@ -1,4 +1,4 @@
-"""What other packages of queuack add to a queue: workers and DAGs, found through entry points.
+"""What other packages of queuack add to a queue: workers, DAGs and their tasks, found through entry points.
 
 The store imports nothing above it; without the package the error says what to install.
 """
@@ -6,12 +6,14 @@ The store imports nothing above it; without the package the error says what to i
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Protocol
 
 from queuack_store.errors import MissingPackageError
 
 WORKERS = "queuack.workers"
 DAGS = "queuack.dags"
+TASKS = "queuack.tasks"  # "module:name" of tasks that queuack's packages put into a queue themselves
 _PACKAGES = {WORKERS: "queuack-worker", DAGS: "queuack-dag"}
 
 
@@ -41,3 +43,11 @@ def load(group: str, name: str) -> Callable[..., Any]:
     raise MissingPackageError(
         f"this needs the package {package}, which is not installed: pip install {package}", package=package
     )
+
+
+@cache
+def own_tasks() -> frozenset[str]:
+    """Return the names of the tasks that installed packages of queuack enqueue of their own accord."""
+    from importlib.metadata import entry_points
+
+    return frozenset(point.value for point in entry_points(group=TASKS))
