@@ -8,6 +8,7 @@ from queuack_store.duckdb.database import open_database
 from queuack_store.engine.changes import (
     Answer,
     Attempt,
+    Explanation,
     JobState,
     NewRow,
     Record,
@@ -297,3 +298,18 @@ def test_attempts_come_back_in_order(database):
     assert found[0]["traceback"] == "trace\nback"
     assert found[1]["peak_rss_bytes"] == 2**40
     assert found[1]["claimed_at"] is None
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_later_word_on_an_attempt_replaces_its_text_alone(database, together):
+    id_, other = new_ids(2)
+    died = [Attempt(job, claim, 1, "w", AT, AT, AT, "died", "gone") for job, claim in ((id_, 3), (other, 4))]
+    told = [Explanation(id_, 3, "killed by the OOM killer", 7 << 20)]
+    records = [record(1, attempts=died), record(2, explained=told)]
+    for batch in [records] if together else [[one] for one in records]:
+        database.apply(batch)
+    found = rows(database, "SELECT claim, outcome, error, peak_rss_bytes FROM job_attempts ORDER BY claim")
+    assert [tuple(row) for row in found] == [
+        (3, "died", "killed by the OOM killer", 7 << 20),
+        (4, "died", "gone", None),
+    ]

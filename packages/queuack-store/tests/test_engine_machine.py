@@ -27,6 +27,7 @@ from queuack_store.requests import (  # noqa: E402
     Reschedule,
     Retry,
     Stats,
+    Verdict,
     Wait,
     WaitRun,
 )
@@ -179,6 +180,13 @@ class CoreMachine(RuleBasedStateMachine):
     @rule(number=session_numbers, place=places, claim=st.integers(0, 20))
     def finish_what_is_not_held(self, number: int, place: int, claim: int) -> None:
         self.ask(number, Finish([Outcome(self.job(place), claim)]))
+
+    @rule(number=session_numbers, holder=session_numbers, count=st.integers(1, 4), spared=st.integers(0, 3))
+    def judge(self, number: int, holder: int, count: int, spared: int) -> None:
+        """Say that what another session holds, or held until it died, ended with its process."""
+        released = list(self.bench.core.state.unexplained)[-2:]
+        known = [*list(self.held[holder].items())[: count + spared], *released]
+        self.ask(number, Verdict(known[:count], "killed", None, known[count:]))
 
     # -- upkeep ----------------------------------------------------------------------------------
 

@@ -91,6 +91,21 @@ class Heartbeat(Request, frozen=True, tag="heartbeat"):
     wait_s: float = 0.0
 
 
+class Verdict(Request, frozen=True, tag="verdict"):
+    """Say how a worker that can't speak any more ended, by whoever watched it. Reply: None.
+
+    `claims` and `spared` hold (job id, claim number). Claims that still stand end here and now, as failed
+    attempts with `error`; those that were released when their worker's session ended only get its text and
+    `peak_rss` (bytes). `spared` ran beside them and go back unspent where they still stand. Any other
+    claim is past changing and passed over.
+    """
+
+    claims: list[tuple[bytes, int]]
+    error: str
+    peak_rss: int | None = None
+    spared: list[tuple[bytes, int]] = []
+
+
 class Wait(Request, frozen=True, tag="wait"):
     """Reply when the job has ended, with `JobResult`. Raises: UnknownJobError."""
 
@@ -252,6 +267,7 @@ REPLIES: dict[type[Request], Any] = {
     Claim: list[ClaimedJob],
     Finish: list[tuple[int, tuple[str, str, dict[str, Any]]]],
     Heartbeat: list[bytes],
+    Verdict: None,
     Wait: JobResult,
     GetJob: JobView | None,
     GetResults: list[JobResult],
@@ -279,6 +295,7 @@ AnyRequest = (
     | Claim
     | Finish
     | Heartbeat
+    | Verdict
     | Wait
     | GetJob
     | GetResults

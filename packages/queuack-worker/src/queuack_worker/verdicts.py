@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from queuack_store import requests
 from queuack_store.errors import QueuackError
+from queuack_store.requests import Verdict
 
 from queuack_worker.events import log
 
@@ -30,18 +30,8 @@ def report(
 
     Only a service: that the attempts are counted does not depend on it (law 4).
     """
-    verdict = getattr(requests, "Verdict", None)
-    if verdict is None:
-        return
+    claims, beside = ([(row.id, row.claim) for row in rows] for rows in (culprits, spared))
     try:
-        store.call(
-            verdict(
-                [(row.id, row.claim) for row in culprits],
-                error,
-                peak_rss,
-                [(row.id, row.claim) for row in spared],
-            ),
-            PATIENCE_S,
-        )
+        store.call(Verdict(claims, error, peak_rss, beside), PATIENCE_S)
     except QueuackError as failed:
         log.warning("the verdict on %d jobs could not be stored: %s", len(culprits), failed)

@@ -15,7 +15,7 @@ _PRUNE_EVERY_S = 60.0
 _REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in one twice as large
 
 _SOURCES = (
-    "jobs", "payloads", "edges", "states", "results", "attempts", "runs", "run_states", "purged",
+    "jobs", "payloads", "edges", "states", "results", "attempts", "explained", "runs", "run_states", "purged",
     "queues", "sessions", "closed", "answers", "lows",
 )  # fmt: skip
 
@@ -80,6 +80,8 @@ class Applier:
             self._bring("results", batch.result_columns(), "insert_results")
         if batch.attempts:
             self._bring("attempts", batch.attempt_columns(), "insert_attempts")
+        if batch.explained:
+            self._bring("explained", batch.explanation_columns(), "explain_attempts")
         self._write_upkeep(batch)
         if batch.purged:
             # Payloads first: they are found through their job's row.

@@ -13,7 +13,16 @@ from msgspec.structs import astuple
 
 from queuack_store.duckdb import arrow
 from queuack_store.duckdb.arrow import Column
-from queuack_store.engine.changes import Answer, Attempt, JobState, NewRow, Record, RunRow, RunState
+from queuack_store.engine.changes import (
+    Answer,
+    Attempt,
+    Explanation,
+    JobState,
+    NewRow,
+    Record,
+    RunRow,
+    RunState,
+)
 from queuack_store.jobs import NewJob, SessionInfo
 from queuack_store.retry import DEFAULT_RETRY
 
@@ -54,6 +63,13 @@ _ATTEMPT: dict[str, _Builder] = {
     "cpu_seconds": arrow.doubles,
 }
 
+_EXPLANATION: dict[str, _Builder] = {
+    "job_id": arrow.ids,
+    "claim": arrow.integers,
+    "error": arrow.texts,
+    "peak_rss_bytes": arrow.integers,
+}
+
 
 class Batch:
     """Records gathered in order; what a later one says of the same thing replaces the earlier."""
@@ -70,6 +86,7 @@ class Batch:
         self.opened: dict[bytes, SessionInfo] = {}
         self.closed: dict[bytes, float] = {}
         self.lows: dict[bytes, int] = {}
+        self.explained: list[Explanation] = []
         self._answers: list[Answer] = []
         for record in records:
             self._take(record)
@@ -90,6 +107,7 @@ class Batch:
         for answer in record.answers:
             self.lows[answer.session] = max(answer.low, self.lows.get(answer.session, 0))
         self._answers += record.answers
+        self.explained += record.explained
 
     def job_columns(self) -> Columns:
         """The new rows of `jobs`, each with the last state that the batch knows of it."""
@@ -137,6 +155,10 @@ class Batch:
     def attempt_columns(self) -> Columns:
         """The attempts that ended."""
         return _transpose(self.attempts, _ATTEMPT)
+
+    def explanation_columns(self) -> Columns:
+        """The attempts whose text is replaced; call after the batch's own attempts are in."""
+        return _transpose(self.explained, _EXPLANATION)
 
     def result_columns(self) -> Columns:
         """The results."""

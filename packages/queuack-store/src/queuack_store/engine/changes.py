@@ -59,6 +59,15 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     cpu_s: float | None = None
 
 
+class Explanation(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What was learned later of an attempt that ended with its worker: it replaces the attempt's text."""
+
+    job_id: bytes
+    claim: int
+    error: str
+    peak_rss: int | None = None
+
+
 class RunState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The changing part of a row of `dag_runs`."""
 
@@ -102,6 +111,7 @@ class Record(msgspec.Struct, array_like=True, omit_defaults=True):
     opened: list[SessionInfo] = []
     closed: list[tuple[bytes, float]] = []  # session, when
     answers: list[Answer] = []
+    explained: list[Explanation] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -39,11 +39,12 @@ from queuack_store.requests import (
     Purge,
     Reschedule,
     Retry,
+    Verdict,
 )
 from queuack_store.states import DELAYED
 
 # Their answers are kept for a resend.
-KEPT = frozenset({Enqueue, Finish, Purge, Retry, Cancel, CancelRun, Pause, Reschedule})
+KEPT = frozenset({Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule})
 
 logger = logging.getLogger("queuack.engine")
 

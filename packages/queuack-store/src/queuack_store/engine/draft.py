@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from queuack_store.engine.changes import (
     Answer,
     Attempt,
+    Explanation,
     JobState,
     NewRow,
     Record,
@@ -35,6 +36,7 @@ class Draft:
         "attempts",
         "closed",
         "cycle",
+        "explained",
         "new",
         "new_runs",
         "opened",
@@ -57,6 +59,7 @@ class Draft:
         self.opened: list[SessionInfo] = []
         self.closed: list[tuple[bytes, float]] = []
         self.answers: list[Answer] = []
+        self.explained: list[Explanation] = []
 
     def touch(self, job: Job) -> None:
         """Note that this job is about to change; call it before the change."""
@@ -89,6 +92,7 @@ class Draft:
             or self.purged
             or self.new_runs
             or self.results
+            or self.explained
         )
 
     def runs(self) -> list[Run]:
@@ -117,6 +121,7 @@ class Draft:
             opened=self.opened,
             closed=self.closed,
             answers=self.answers,
+            explained=self.explained,
         )
 
     def rollback(self, restored: Callable[[Job, JobState], Any], removed: Callable[[Job], Any]) -> None:

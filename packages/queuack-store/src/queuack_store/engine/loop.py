@@ -18,12 +18,17 @@ from queuack_store.engine.lookup import Loaded
 from queuack_store.engine.reads import Backend, Read, ReadQuery, ReadSql
 from queuack_store.errors import QueuackError, StorageError, StorageFullError, StoreClosedError
 from queuack_store.jobs import SessionInfo
-from queuack_store.requests import Claim, Enqueue, Finish
+from queuack_store.requests import Claim, Enqueue, Finish, Verdict
 
 FULL_DISK_PAUSE_S = 0.5  # how long the engine rests before it tries a full disk again by itself
 REPLAY_RECORDS = 500  # per transaction when the journal's tail is replayed
 MAX_JOURNAL_BYTES = 64 << 20  # a checkpoint is due past this, whatever DuckDB's own log says
-WHILE_FULL = (Finish, CloseSession, OpenSession)  # what is still decided on a full disk, from the reserve
+WHILE_FULL = (
+    Finish,
+    Verdict,
+    CloseSession,
+    OpenSession,
+)  # what is still decided on a full disk, from the reserve
 
 logger = logging.getLogger("queuack.engine")
 

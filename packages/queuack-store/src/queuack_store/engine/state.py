@@ -16,6 +16,7 @@ from queuack_store.engine.window import Key, Load, Window
 from queuack_store.jobs import StoredJob
 from queuack_store.states import CLAIMED, DELAYED, ENDED, PENDING, WAITING, after
 
+MAX_UNEXPLAINED = 1_000  # a verdict follows its death within moments
 MAX_KEPT_WAITING = 100_000  # waiting jobs that stay in memory; the others are fetched when a parent ends
 
 
@@ -66,6 +67,7 @@ class State:
         self.sessions: dict[bytes, Session] = {}
         self.load = Load()
         self.delayed: Window[Job] = Window(self.load, _delay_entry, _payload_size)
+        self.unexplained: dict[tuple[bytes, int], None] = {}  # attempts that ended with their worker
         self.purged: dict[bytes, int] = {}  # ids that DuckDB may still show: the cycle that deleted them
         self.next_seq = 1
         self.next_claim = 1
@@ -144,6 +146,23 @@ class State:
         elif status is WAITING and not job.kept and self.kept_waiting < MAX_KEPT_WAITING:
             job.kept = True
             self.kept_waiting += 1
+
+    def leave_unexplained(self, job: Job) -> None:
+        """Note that the job's claim ends because its worker is gone: a verdict may still say how."""
+        key, waiting = (job.id, job.claim), self.unexplained
+        waiting[key] = None
+        self.draft.on_rollback(lambda: waiting.pop(key, None))
+        if len(waiting) > MAX_UNEXPLAINED:
+            del waiting[next(iter(waiting))]
+
+    def explain(self, job_id: bytes, claim: int) -> bool:
+        """Return whether this attempt waits for a verdict; it has had it from now on."""
+        key, waiting = (job_id, claim), self.unexplained
+        if key not in waiting:
+            return False
+        del waiting[key]
+        self.draft.on_rollback(lambda: waiting.setdefault(key))
+        return True
 
     def _count(self, job: Job, before: str | None, now: str | None) -> None:
         counts = job.queue.counts

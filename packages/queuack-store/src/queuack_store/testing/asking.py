@@ -21,6 +21,7 @@ from queuack_store.requests import (
     Reschedule,
     Retry,
     Stats,
+    Verdict,
     Wait,
     WaitRun,
 )
@@ -41,6 +42,7 @@ class Wishes:
         self.bench = Bench()
         self.made: list[bytes] = []
         self.run_ids: list[bytes] = []
+        self.clients: list[Client] = []
 
     def _bytes(self) -> bytes:
         return self.random.getrandbits(128).to_bytes(16, "big")
@@ -137,9 +139,21 @@ class Wishes:
             lambda: Retry(queue=rnd.choice([None, *QUEUES])),
             lambda: Pause(rnd.choice(QUEUES), rnd.random() < 0.4),
             lambda: Reschedule(some, rnd.choice([None, 0, 50, 100]), rnd.choice([None, 0.0, 2.0, 30.0])),
+            self._verdict,
             lambda: Purge(rnd.choice([None, *QUEUES]), rnd.choice(sorted(ENDED)), rnd.choice([0.0, 10.0])),
         ]
         return rnd.choice(choices)()
+
+    def _verdict(self) -> Request:
+        """Judge what some client holds, or held, or never did."""
+        rnd = self.random
+        held = [pair for client in self.clients for pair in client.holds.items()]
+        held += list(self.bench.core.state.unexplained)[-3:]
+        if self.made:
+            held.append((rnd.choice(self.made), rnd.randint(0, 40)))
+        named = rnd.sample(held, min(len(held), rnd.randint(1, 4)))
+        cut = rnd.randint(0, len(named))
+        return Verdict(named[:cut], "killed", rnd.choice([None, 1 << 20]), named[cut:])
 
     def _question(self, _: Client) -> Request:
         rnd = self.random

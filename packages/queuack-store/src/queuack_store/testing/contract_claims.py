@@ -14,7 +14,8 @@ from queuack_store.errors import (
     ResultNotReadyError,
     UnknownJobError,
 )
-from queuack_store.ids import new_id, to_text
+from queuack_store.ids import new_id, to_raw, to_text
+from queuack_store.requests import Verdict
 from queuack_store.testing.tasks import (
     MakeQueue,
     another,
@@ -180,6 +181,33 @@ class ClaimContract:
         with pytest.raises(ClaimLostError):
             other.nack(job)
         queue.ack(job)
+
+    def test_a_verdict_ends_a_claim_of_another_handle(self, make_queue: MakeQueue) -> None:
+        """As a failed attempt; what is to be spared goes back unspent; the holder has lost both."""
+        queue, holder = make_queue(), another(make_queue)
+        dead = queue.enqueue(echo, max_attempts=2, retry_delay=0)
+        first = claimed(holder, dead)
+        beside = queue.enqueue(echo, max_attempts=1)
+        second = claimed(holder, beside)
+        numbers = {job: held[0] for job, held in holder._held.items()}
+        named, spared = [[(to_raw(j.id), numbers[to_raw(j.id)])] for j in (first, second)]
+        queue.store.call(Verdict(named, "killed: it ate the machine", 7 << 20, spared))
+        for job in (first, second):
+            with pytest.raises(ClaimLostError):
+                holder.ack(job)
+        queue.store.call(Verdict(named, "said again", None, spared))
+        (attempt,) = queue.attempts(dead)
+        assert (attempt["outcome"], attempt["error"]) == ("died", "killed: it ate the machine")
+        assert attempt["peak_rss_bytes"] == 7 << 20
+        found, other = queue.get_job(dead), queue.get_job(beside)
+        assert found is not None
+        assert other is not None
+        assert (found.status, found.attempts) == ("pending", 1)
+        assert (other.status, other.attempts) == ("pending", 0)
+        again = claimed(queue, dead)
+        queue.store.call(Verdict([(to_raw(dead), queue._held[to_raw(dead)][0])], "killed again"))
+        assert queue.get_job(again.id).status == "failed"  # type: ignore[union-attr]
+        assert [job.error for job in queue.list_dead_letters()] == ["killed again"]
 
     def test_closing_a_handle_hands_its_claims_back_unspent(self, make_queue: MakeQueue) -> None:
         queue = make_queue()

@@ -27,6 +27,7 @@ from queuack_store.requests import (
     Purge,
     Reschedule,
     Retry,
+    Verdict,
     WaitRun,
 )
 from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, PENDING, SKIPPED, WAITING
@@ -182,6 +183,9 @@ class Deeds(Answers):
             else:
                 model.settle(job, outcome)
         assert [(index, error[0]) for index, error in refused] == expected, "other outcomes were refused"
+
+    def _take_verdict(self, ask: Ask, request: Verdict, _: None) -> None:
+        self.model.judge(request.claims, request.spared)
 
     def _take_claim(self, ask: Ask, request: Claim, out: list[ClaimedJob]) -> None:
         model = self.model

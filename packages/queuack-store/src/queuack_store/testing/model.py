@@ -225,6 +225,20 @@ class Model:
         else:
             self.fail(job, outcome.final)
 
+    def judge(self, claims: list[tuple[bytes, int]], spared: list[tuple[bytes, int]]) -> None:
+        """End claims whose worker is gone, as a failed attempt, and give those beside them back."""
+        for pairs, dead in ((claims, True), (spared, False)):
+            for job_id, claim in pairs:
+                job = self.jobs.get(job_id)
+                if job is None or job.status != CLAIMED or job.claim != claim:
+                    continue
+                if dead:
+                    self.start(job)
+                    job.suspect = True
+                    self.fail(job, final=False)
+                else:
+                    self.hand_back(job)
+
     def revive(self, jobs: list[ModelJob]) -> int:
         """Give ended jobs a fresh set of attempts, and what was skipped because of them."""
         family: dict[bytes, ModelJob] = {}

@@ -74,6 +74,14 @@ class RowStore:
         self.results.update(record.results)
         for attempt in record.attempts:
             self.attempts.setdefault(attempt.job_id, []).append(attempt)
+        for told in record.explained:
+            found = self.attempts.get(told.job_id, [])
+            self.attempts[told.job_id] = [
+                msgspec.structs.replace(a, error=told.error, peak_rss=told.peak_rss)
+                if a.claim == told.claim
+                else a
+                for a in found
+            ]
         for name, paused in record.paused:
             (self.paused.add if paused else self.paused.discard)(name)
         for info in record.opened:

@@ -14,6 +14,7 @@ from queuack_store.engine.handlers import (
     questions,
     runs,
     sessions,
+    verdicts,
 )
 
 ROUTES: dict[type, Callable[..., Any]] = {
@@ -21,6 +22,7 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.Claim: claiming.claim,
     requests.Finish: finishing.finish,
     requests.Heartbeat: sessions.heartbeat,
+    requests.Verdict: verdicts.verdict,
     requests.Wait: questions.wait,
     requests.GetJob: questions.get_job,
     requests.GetResults: questions.get_results,

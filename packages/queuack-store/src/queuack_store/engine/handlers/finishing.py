@@ -174,6 +174,7 @@ def release_claims(core: Core, session: Session, why: str, outcome: str) -> None
             take_back(core, job, suspect=outcome == "died")
         else:
             record_attempt(core, job, outcome, error=why)
+            core.state.leave_unexplained(job)
             job.suspect = outcome == "died"
             failed(core, job, why, None, final=False)
 
