@@ -1,6 +1,6 @@
 """Milliseconds per node of a DAG's whole life: described, submitted durably, executed in threads.
 
-The workloads are those of TARGETS: 1,000 no-op nodes in 10 layers with 3 parents each, a chain of 1,000, and
+The workloads are 1,000 no-op nodes in 10 layers with 3 parents each, a chain of 1,000, and
 a fan-out of 10,000 with a fan-in. Each run is a DAG of its own in one queue file; a warm-up, then the runs,
 of which the median counts. The floor is a bare thread pool that calls the same functions and stores nothing.
 
@@ -9,21 +9,25 @@ of which the median counts. The floor is a bare thread pool that calls the same 
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import platform
-import statistics
 import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: this folder's queue.py would hide the standard library's
+    sys.path.remove(str(Path(__file__).resolve().parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib.metadata import version
-from typing import Any
 
 from queuack_dag import DAG
 from queuack_store import DuckQueue
+
+from benchmarks import measuring
+from benchmarks.measuring import Row, row
 
 LIBRARIES = ["queuack-dag", "queuack-store", "queuack-worker", "duckdb"]
 
@@ -58,14 +62,16 @@ def fan(queue: DuckQueue, count: int) -> DAG:
     return dag
 
 
-WORKLOADS: dict[str, tuple[Callable[[DuckQueue, int], DAG], int, float]] = {
-    "layers": (layers, 1_000, 0.5),  # nodes, and the ms per node to reach now
-    "chain": (chain, 1_000, 1.5),
-    "fan": (fan, 10_000, 0.5),
+WORKLOADS: dict[str, tuple[Callable[[DuckQueue, int], DAG], int, str]] = {
+    "layers": (layers, 1_000, "1,000 nodes in 10 layers, 3 parents each"),
+    "chain": (chain, 1_000, "chain of 1,000"),
+    "fan": (fan, 10_000, "fan-out of 10,000 and fan-in"),
 }
+PARTS = ("build", "submit", "execute")
 
 
 def once(queue: DuckQueue, build: Callable[[DuckQueue, int], DAG], count: int) -> dict[str, float]:
+    """Return the milliseconds per node of one run, by part and in all."""
     began = time.perf_counter()
     dag = build(queue, count)
     built = time.perf_counter()
@@ -89,21 +95,10 @@ def floor(count: int) -> float:
     return (time.perf_counter() - began) * 1_000 / count
 
 
-def fdatasync_rate(folder: str) -> float:
-    """Return how often a second the disk of `folder` makes 512 bytes durable."""
-    path, count = os.path.join(folder, "sync"), 200
-    sync = getattr(os, "fdatasync", os.fsync)
-    with open(path, "wb", buffering=0) as file:
-        began = time.perf_counter()
-        for _ in range(count):
-            file.write(bytes(512))
-            sync(file.fileno())
-        return count / (time.perf_counter() - began)
-
-
-def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
+def measure(args: argparse.Namespace) -> list[Row]:
+    """Return the whole of each workload, its parts, and its floor."""
     rows = []
-    for name, (build, count, target) in WORKLOADS.items():
+    for name, (build, count, measure) in WORKLOADS.items():
         if args.only and args.only != name:
             continue
         count = count // 10 if args.quick else count
@@ -113,23 +108,15 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
             with DuckQueue(path, owner=owner) as queue:
                 once(queue, build, count)
                 runs = [once(queue, build, count) for _ in range(args.runs)]
-        median = {part: statistics.median(run[part] for run in runs) for part in runs[0]}
-        rows.append(
-            {"workload": name, "nodes": count, "target_ms": target, "floor_ms": floor(count)}
-            | {f"{part}_ms": value for part, value in median.items()}
-            | {"worst_ms": max(run["all"] for run in runs), "best_ms": min(run["all"] for run in runs)}
-        )
-        show(rows[-1])
+        facts = {"settings": {"nodes": count, "owner": args.owner}, "durable": args.owner != "memory"}
+        found = [row("dag", measure, [run["all"] for run in runs], "ms/node", **facts)]
+        found += [row("dag", f"{measure}: {p}", [run[p] for run in runs], "ms/node", **facts) for p in PARTS]
+        bare = [floor(count) for _ in range(args.runs)]
+        facts = {"settings": {"nodes": count}, "durable": False}
+        found.append(row("dag", measure, bare, "ms/node", system="thread pool (no state)", **facts))
+        measuring.show(found)
+        rows += found
     return rows
-
-
-def show(row: dict[str, Any]) -> None:
-    verdict = "reached" if row["all_ms"] <= row["target_ms"] else "missed"
-    print(
-        f"{row['workload']:<8}{row['nodes']:>8,}{row['build_ms']:>9.3f}{row['submit_ms']:>9.3f}"
-        f"{row['execute_ms']:>9.3f}{row['all_ms']:>9.3f}{row['target_ms']:>9.2f}  {verdict:<8}"
-        f"{row['best_ms']:>8.3f} –{row['worst_ms']:>7.3f}{row['floor_ms']:>9.3f}"
-    )
 
 
 def main() -> None:
@@ -141,24 +128,11 @@ def main() -> None:
     parser.add_argument("--json", metavar="PATH")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        rate = fdatasync_rate(folder)
-    machine = {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "system": platform.platform(terse=True),
-        "fdatasync_per_second": round(rate),
-        "owner": args.owner,
-        "runs": args.runs,
-        "versions": {name: version(name) for name in LIBRARIES},
-    }
-    print(" · ".join(f"{key} {value}" for key, value in machine.items() if key != "versions"))
-    print("ms per node: workload, nodes, build, submit, execute, all, target, verdict, best – worst, floor")
-    rows = measure(args)
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "rows": rows}, file, indent=2)
-            file.write("\n")
+        facts = measuring.machine(folder, LIBRARIES)
+    facts["profile"] = "quick" if args.quick else "full"
+    print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
+    measuring.save(args.json, facts, measure(args))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -12,23 +12,30 @@ spend. Nobody waits for the disk.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: this folder's queue.py would hide the standard library's
+    sys.path.remove(str(Path(__file__).resolve().parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import argparse
 import csv
 import importlib
 import json
 import os
 import pickle
-import platform
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from typing import Any
+
+from benchmarks import measuring
+from benchmarks.measuring import Row, row
 
 Rows = Iterable[dict[str, Any]]
 NAMES = ["id", "value", "name", "score"]
@@ -258,9 +265,6 @@ CASES: dict[str, tuple[Any, Any, list[str]]] = {
 }
 
 
-FIGURES = ["rows_per_s", "cpu_ns_per_row", "peak_mb"]
-
-
 def memory(key: str) -> float:
     with open("/proc/self/status") as file:
         found = next((line for line in file if line.startswith(key)), "x 0")
@@ -291,58 +295,39 @@ def child(name: str, path: str, count: int, operation: str) -> dict[str, float]:
     return {"seconds": seconds, "cpu_seconds": used, "peak_mb": memory("VmHWM") - base}
 
 
-def measure(names: list[str], count: int, runs: int, folder: str) -> list[dict[str, Any]]:
-    rounds: dict[str, dict[str, list[dict[str, float]]]] = {name: {"write": [], "read": []} for name in names}
-    results = {name: {"name": name} for name in names}
+def measure(names: list[str], count: int, runs: int, folder: str) -> list[Row]:
+    """Let the implementations take turns; return a row of speed and one of memory for each operation."""
+    rounds: dict[tuple[str, str], list[dict[str, float]]] = {}
+    failed: set[str] = set()
     for _ in range(runs):
         for name in names:
             for operation, function in zip(("write", "read"), CASES[name], strict=False):
-                if function is None or "error" in results[name]:
+                if function is None or name in failed:
                     continue
                 path = os.path.join(folder, f"{name.replace('/', '-')}.{name.split('/')[0]}")
                 command = [sys.executable, __file__, "--child", name, path, str(count), operation]
                 ended = subprocess.run(command, capture_output=True, text=True, check=False)
                 if ended.returncode:
-                    results[name]["error"] = ended.stderr.strip().splitlines()[-1]
+                    print(f"{name} skipped: {ended.stderr.strip().splitlines()[-1]}")
+                    failed.add(name)
                     continue
-                rounds[name][operation].append(json.loads(ended.stdout))
-                results[name]["file_mb"] = round(os.path.getsize(path) / 1e6, 2)
-    for name, operations in rounds.items():
-        for operation, done in operations.items():
-            if done:
-                rates = sorted(count / one["seconds"] for one in done)
-                results[name][f"{operation}_rows_per_s"] = round(statistics.median(rates))
-                results[name][f"{operation}_range"] = [round(rates[0]), round(rates[-1])]
-                used = statistics.median(one["cpu_seconds"] for one in done)
-                results[name][f"{operation}_cpu_ns_per_row"] = round(used / count * 1e9)
-                results[name][f"{operation}_peak_mb"] = round(max(one["peak_mb"] for one in done), 1)
-    return list(results.values())
+                found = json.loads(ended.stdout) | {"file_mb": os.path.getsize(path) / 1e6}
+                rounds.setdefault((name, operation), []).append(found)
+    rows = []
+    for (name, operation), done in rounds.items():
+        kind, system = name.split("/")
+        rows += _rows(f"{operation} {kind}", system, done, count)
+    return rows
 
 
-def versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for library in LIBRARIES:
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            found[library] = "not installed"
-    return found
-
-
-def show(results: list[dict[str, Any]], heading: str) -> None:
-    print(heading)
-    one = f"{'rows/s':>14}{'cpu ns':>8}{'MB':>7}"
-    print(f"{'':<22}{'write':>7} {one[7:]}{'read':>7} {one[7:]}{'file MB':>9}")
-
-    for found in results:
-        if "error" in found:
-            print(f"{found['name']:<22}  skipped: {found['error']}")
-            continue
-        cells = [f"{found['name']:<22}"]
-        for operation in ("write", "read"):
-            rate, used, peak = (found.get(f"{operation}_{what}") for what in FIGURES)
-            cells.append(f"{rate:>14,}{used:>8}{peak:>7}" if rate else f"{'-':>14}{'-':>8}{'-':>7}")
-        print("".join(cells) + f"{found['file_mb']:>9}")
+def _rows(measure: str, system: str, done: list[dict[str, float]], count: int) -> Iterator[Row]:
+    used = statistics.median(one["cpu_seconds"] for one in done)
+    facts: dict[str, Any] = {"system": system, "durable": False}
+    settings = {"rows": count, "cpu_ns": round(used / count * 1e9), "file_mb": round(done[0]["file_mb"], 2)}
+    rates = [count / one["seconds"] for one in done]
+    yield row("stream", measure, rates, "rows/s", settings=settings, **facts)
+    peaks = [one["peak_mb"] for one in done]
+    yield row("stream", f"{measure}, peak memory", peaks, "MB", settings={"rows": count}, **facts)
 
 
 def main() -> None:
@@ -363,13 +348,12 @@ def main() -> None:
     count = asked.rows or (200_000 if asked.quick else 1_000_000)
     names = [name for name in CASES if asked.only is None or asked.only in name or name == "none/floor"]
     with tempfile.TemporaryDirectory(prefix="queuack-bench-") as folder:
-        results = measure(names, count, asked.runs, folder)
-    machine = {"cores": os.cpu_count(), "system": platform.platform(), "versions": versions()}
-    settings = {"rows": count, "runs": asked.runs, "durability": "none: no one waits for the disk"}
-    show(results, f"{count:,} rows, median of {asked.runs}, {machine['cores']} cores, {machine['versions']}")
-    if asked.json:
-        with open(asked.json, "w") as file:
-            json.dump({"machine": machine, "settings": settings, "results": results}, file, indent=1)
+        facts = measuring.machine(folder, LIBRARIES)
+        facts["profile"] = "quick" if asked.quick else "full"
+        print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
+        rows = measure(names, count, asked.runs, folder)
+    measuring.show(rows)
+    measuring.save(asked.json, facts, rows)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,17 @@
+"""The project's benchmarks: one script per table of figures, and the page that is written from their results.
+
+Every script writes one JSON file of the same form, and so does whoever measures other systems:
+
+    {"machine": {...}, "rows": [
+        {"table": "queue",            # queue, dag or stream
+         "measure": "drain, 2 processes",  # the name in targets.json
+         "system": "queuack",         # or the peer, with the setting that matters: "huey (SQLite, fsync)"
+         "value": 30123.0,            # the median of the runs
+         "unit": "jobs/s",
+         "settings": {"pending": 0},  # whatever the figure depends on; `pending`: jobs waiting meanwhile
+         "durable": true,             # whether the answer waits for the disk
+         ...                          # optional: "low" and "high" of the runs, "runs", "note", "cpu_us"
+        }]}
+
+`machine` names cores, system, the disk's fdatasync rate and versions. `report.py` reads all such files.
+"""
