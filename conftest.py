@@ -1,4 +1,4 @@
-"""Where QUEUACK_NO_SKIPS is set (CI) a test that misses its system program fails: all are installed there."""
+"""For all tests: where QUEUACK_NO_SKIPS is set (CI), one that misses its system program fails."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 from collections.abc import Generator
 
 import pytest
+
+pytest.register_assert_rewrite("queuack_store.testing")
 
 _PROGRAMS = re.compile("chromium|prometheus|tmpfs|mount", re.IGNORECASE)
 

@@ -44,7 +44,7 @@ def test_a_new_file_is_whole_private_and_empty(tmp_path):
     assert database.cycle == 0
     assert len(database.database_id) == 16
     held = database.snapshot()
-    assert (held.next_seq, held.next_claim, held.counts, held.last_id) == (1, 1, [], None)
+    assert (held.next_seq, held.next_claim, held.counts) == (1, 1, [])
     database.close()
     assert sorted(os.listdir(tmp_path)) == ["q.db"]
 
@@ -61,6 +61,46 @@ def test_closing_leaves_one_file_that_knows_its_cycle_and_id(tmp_path):
     assert (again.cycle, again.database_id) == (1, made)
     assert again.snapshot().next_claim == 6
     again.close()
+
+
+def test_everything_is_for_its_user_only_whatever_the_umask(tmp_path):
+    before = os.umask(0o022)
+    try:
+        path = tmp_path / "q.db"
+        database = open_(path)
+        for cycle in range(1, 4):
+            database.apply([Record(cycle, 0.0, 5, 6)])
+            modes = {entry.name: stat.S_IMODE(entry.stat().st_mode) for entry in tmp_path.iterdir()}
+            assert modes == {"q.db": 0o600, "q.db.wal": 0o600, "q.db.files": 0o700}
+            assert Path(f"{path}.wal").stat().st_size > 0
+            assert database.checkpoint()  # deletes the log; the next commit begins another
+        spilled = database.read(ReadSql("SELECT current_setting('temp_directory')", None, 9.0, False, 0))
+        assert Path(spilled.rows[0][0]).parent == Path(f"{path}.files")
+        database.close()
+        assert os.listdir(tmp_path) == ["q.db"]
+    finally:
+        os.umask(before)
+
+
+def test_a_log_left_open_to_others_is_made_private(tmp_path):
+    path = tmp_path / "q.db"
+    database = open_(path)
+    database.apply([Record(1, 0.0, 5, 6)])
+    database._connections.close()
+    os.chmod(f"{path}.wal", 0o644)
+    again = open_(path)
+    assert again.cycle == 1
+    assert stat.S_IMODE(os.stat(f"{path}.wal").st_mode) == 0o600
+    again.close()
+
+
+def test_what_a_killed_owner_spilled_goes_with_the_next_opening(tmp_path):
+    left = tmp_path / "q.db.files" / "spilled"
+    left.mkdir(parents=True)
+    (left / "duckdb_temp_storage").write_bytes(b"half a sort")
+    database = open_(tmp_path / "q.db")
+    assert os.listdir(tmp_path / "q.db.files") == []
+    database.close()
 
 
 def test_two_files_have_different_ids(tmp_path):
@@ -207,7 +247,7 @@ def test_an_older_schema_goes_forward_and_keeps_its_rows(tmp_path, monkeypatch):
     monkeypatch.setattr("queuack_store.duckdb.migrate.latest_version", lambda: 2)
     database = open_(path)
     assert database.cycle == 7
-    assert not Path(f"{path}.wal").exists()  # no DDL stays in the log
+    assert Path(f"{path}.wal").stat().st_size == 0  # no DDL stays in the log
     query = "SELECT schema_version, (SELECT count(*) FROM queuack_extra) FROM queuack_meta"
     assert database.read(ReadSql(query, None, 5.0, False, 0)).rows == [[2, 0]]
     database.close()

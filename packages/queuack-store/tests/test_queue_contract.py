@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.register_assert_rewrite("queuack_store.testing")
-
-from queuack_store import DuckQueue  # noqa: E402
-from queuack_store.testing.contract import StoreContract  # noqa: E402
-from queuack_store.testing.tasks import MakeQueue  # noqa: E402
+from queuack_store import DuckQueue
+from queuack_store.testing.contract import StoreContract
+from queuack_store.testing.tasks import MakeQueue
 
 
 @contextlib.contextmanager

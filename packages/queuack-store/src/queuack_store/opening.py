@@ -126,7 +126,10 @@ def _refuse_in_child() -> Store:
 
 
 class _Inline:
-    """The engines of this process that own a file, by (device, inode), with their sessions counted."""
+    """The engines of this process that own a file, by (device, inode), with their sessions counted.
+
+    One lock for all: who opens a file that is just being closed waits until it is free.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -137,7 +140,12 @@ class _Inline:
         """Return a session on this process's engine of the file, or None where it has none."""
         with self._lock:
             owned = self._engines.get(place.identity() or (0, 0))
-            return None if owned is None else owned.session(name)
+            if owned is None:
+                return None
+            if owned.engine.failed:  # the thread that retires it may not have come to it yet
+                self._retire(owned)
+                return None
+            return self._session(owned, name)
 
     def begin(self, place: Any, name: str, clock: Clock | None) -> Store | None:
         """Become the owner of the file; None where another process is."""
@@ -150,34 +158,61 @@ class _Inline:
             if lock is None:
                 return None
             try:
-                owned = _Owned(place, lock, clock, self._forget)
+                owned = _Owned(place, lock, clock, self._failed)
             except BaseException:
                 lock.release()
                 raise
             self._engines[owned.identity] = owned
-            return owned.session(name)
+            try:
+                return self._session(owned, name)
+            except BaseException:
+                self._retire(owned)
+                raise
 
     def forked(self) -> None:
         """Own nothing, in a forked child: the files stay with the parent, and the child is its client."""
         self._parents = self._engines  # nothing of them is ever destroyed here
         self._lock, self._engines = threading.RLock(), {}
 
-    def _forget(self, owned: _Owned) -> None:
+    def _session(self, owned: _Owned, name: str) -> Store:
+        session = owned.session(name, lambda: self._left(owned))
+        owned.sessions += 1
+        return session
+
+    def _left(self, owned: _Owned) -> None:
         with self._lock:
-            self._engines.pop(owned.identity, None)
+            owned.sessions -= 1
+            if owned.sessions == 0:
+                self._retire(owned)
+
+    def _failed(self, owned: _Owned) -> None:
+        """An engine is ending for a fault: free the file, so that the next to open it can recover it."""
+
+        def retire() -> None:
+            with self._lock:
+                self._retire(owned)
+
+        # Not in the engine's own thread, which closes the file only after this call.
+        threading.Thread(target=retire, name="queuack-retire", daemon=True).start()
+
+    def _retire(self, owned: _Owned) -> None:
+        if self._engines.get(owned.identity) is owned:
+            del self._engines[owned.identity]
+            owned.retire()
 
 
 class _Owned:
     """One inline engine: it serves other processes on its socket as long as this one has a session."""
 
-    def __init__(self, place: Any, lock: Any, clock: Clock | None, forget: Callable[[_Owned], None]) -> None:
+    def __init__(self, place: Any, lock: Any, clock: Clock | None, failed: Callable[[_Owned], None]) -> None:
         from queuack_store.sharing.forking import let_go_in_child
         from queuack_store.sharing.serving import serve
 
         self._lock = lock
         self._place = place
-        self._forget = forget
-        self.engine = open_engine(place.path, clock)
+        self.identity = place.identity() or (0, 0)
+        self.sessions = 0
+        self.engine = open_engine(place.path, clock, on_fatal=lambda _: failed(self))
         let_go_in_child(self.engine)
         try:
             self._server = serve(self.engine, lock)
@@ -185,9 +220,9 @@ class _Owned:
             self.engine.stop()
             raise
         self.identity = place.identity()
-        self._sessions = 0
 
-    def session(self, name: str) -> Store:
+    def session(self, name: str, closed: Callable[[], None]) -> Store:
+        """Open a session of this process; `closed` is called when it has been closed."""
         from queuack_store.engine.local import LocalStore
         from queuack_store.sharing.client import connect
         from queuack_store.sharing.forking import let_go_in_child
@@ -196,18 +231,15 @@ class _Owned:
         def elsewhere() -> Store:
             return connect(self._place, name)
 
-        store = LocalStore(self.engine, this_session(ids.new_id(), name), self._closed, elsewhere)
+        store = LocalStore(self.engine, this_session(ids.new_id(), name), closed, elsewhere)
         let_go_in_child(store)
-        self._sessions += 1
         return store
 
-    def _closed(self) -> None:
-        self._sessions -= 1
-        if self._sessions == 0:
-            self._forget(self)
-            self._server.close()
-            self.engine.stop()
-            self._lock.release()
+    def retire(self) -> None:
+        """Close the engine and the file, and free the lock."""
+        self._server.close()
+        self.engine.stop()
+        self._lock.release()
 
 
 _inline = _Inline()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import weakref
 from collections.abc import Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import helpers, names
 from queuack_store.claiming import Claiming
-from queuack_store.errors import InvalidRequestError
+from queuack_store.errors import InvalidRequestError, QueuackError
 from queuack_store.managing import Managing
 from queuack_store.opening import open_store
 from queuack_store.payload import JSON_REF, PICKLE, SERIALIZATIONS
@@ -18,6 +20,8 @@ from queuack_store.watching import Watching
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from queuack_store.store import Store
 
 DEFAULT_DB_PATH = "duckqueue.db"
 DRAIN_SECONDS = 30.0
@@ -28,7 +32,8 @@ class DuckQueue(Producing, Claiming, Watching, Managing):
     """An open handle on a queue. Safe to use from many threads; a forked child's copy is its own handle.
 
     As a context manager it starts `workers_num` workers, if given, and closes on leaving. Without
-    `with` nothing starts by itself.
+    `with` nothing starts by itself. A handle that nothing refers to any more closes itself, in a thread of
+    its own; rely on `with` or `close()` all the same, which return when it is closed.
 
     Args:
         db_path: a DuckDB file, made where there is none, or ":memory:" (private to this process). A
@@ -77,6 +82,8 @@ class DuckQueue(Producing, Claiming, Watching, Managing):
         self._pool: helpers.Pool | None = None
         self._pool_pid = 0
         self.store = open_store(self.db_path, self.owner)
+        self._unattended = weakref.finalize(self, _close_unattended, self.store)
+        self._unattended.atexit = False  # a process that just ends is cut off; nothing is lost by it
 
     def __enter__(self) -> Self:
         if self.workers_num:
@@ -101,6 +108,7 @@ class DuckQueue(Producing, Claiming, Watching, Managing):
         finally:
             self.closed = True
             self._held.clear()
+            self._unattended.detach()
             self.store.close()
 
     def start_workers(self, num_workers: int = 4, concurrency: int = 1) -> None:
@@ -155,6 +163,19 @@ class DuckQueue(Producing, Claiming, Watching, Managing):
         return helpers.load(helpers.DAGS, "dag")(
             name, queue=self, description=description, validate=validate, fail_fast=fail_fast, **options
         )
+
+
+def _close_unattended(store: Store) -> None:
+    # Collected at any moment in any thread, one that holds a lock of the store (or of threading) included:
+    # so nothing is waited for here.
+    _thread.start_new_thread(_close_quietly, (store,))
+
+
+def _close_quietly(store: Store) -> None:
+    try:
+        store.close()
+    except QueuackError:
+        pass  # nobody is there to be told; the other end releases what this handle held
 
 
 def _modules(allowed: Iterable[str] | None, serialization: str) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from queuack_store.duckdb.values import unpack_rows
+from queuack_store.duckdb.values import in_utc, unpack_rows
 from queuack_store.errors import InvalidRequestError, MissingPackageError
 from queuack_store.requests import Table
 
@@ -54,7 +54,7 @@ class Rows:
         places = {place for place, kind in enumerate(self.types) if _ZONED in kind}
         if not places:
             return (tuple(row) for row in rows)
-        return (tuple(_zoned(v) if i in places else v for i, v in enumerate(row)) for row in rows)
+        return (in_utc(row, places) for row in rows)
 
     def __len__(self) -> int:
         if self._rows is not None:
@@ -158,16 +158,6 @@ def _param(value: Any, which: Any) -> Any:
             parameter=which,
         )
     return str.__str__(value) if isinstance(value, str) else value
-
-
-def _zoned(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC)
-    if isinstance(value, list):
-        return [_zoned(item) for item in value]
-    if isinstance(value, dict):
-        return {key: _zoned(item) for key, item in value.items()}
-    return value
 
 
 @contextlib.contextmanager

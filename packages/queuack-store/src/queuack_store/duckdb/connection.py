@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from queuack_store.duckdb.applier import roll_back
+from queuack_store.duckdb.files import spill_folder
 from queuack_store.duckdb.readers import Reader
 from queuack_store.errors import StoreClosedError
 
@@ -33,7 +34,11 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 def connect(path: Path | None) -> Any:
     """Open the file (None: in memory) with checkpoints at shutdown off, not yet locked down."""
     # Law 13: a cap for a file. In memory the jobs themselves are counted, and nothing may go to the disk.
-    bounds = {"temp_directory": ""} if path is None else {"memory_limit": "512MB"}
+    bounds = (
+        {"temp_directory": ""}
+        if path is None
+        else {"memory_limit": "512MB", "temp_directory": str(spill_folder(path))}
+    )
     connection = duckdb.connect(":memory:" if path is None else str(path), config={**_CONFIG, **bounds})
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # trap T4
     connection.execute("SET TimeZone = 'UTC'")

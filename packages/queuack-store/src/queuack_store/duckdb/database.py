@@ -15,7 +15,7 @@ from queuack_store.duckdb import opening
 from queuack_store.duckdb.applier import Applier, roll_back
 from queuack_store.duckdb.connection import Connections
 from queuack_store.duckdb.failures import explain, is_fatal, is_full
-from queuack_store.duckdb.files import remove_leftovers
+from queuack_store.duckdb.files import make_folder, remove_leftovers
 from queuack_store.duckdb.guarded import run_select
 from queuack_store.duckdb.log import Log
 from queuack_store.duckdb.queries import sql
@@ -75,7 +75,7 @@ class DuckBackend:
         _, self.database_id, self.cycle, _, _ = writer.execute(sql("select_meta")).fetchone()
         self._log.opened()
         if self._path is not None:
-            remove_leftovers(self._path)
+            make_folder(self._path)
         self._broken = False
 
     def snapshot(self) -> Snapshot:
@@ -226,6 +226,7 @@ class DuckBackend:
                     self.checkpoint()
             finally:
                 self._connections.close()
+                self._log.closed()
                 if self._path is not None:
                     remove_leftovers(self._path)
 

@@ -1,7 +1,10 @@
-"""The private folder beside the database where large query results wait for their readers."""
+"""The private folder beside the database: large query results wait there for their readers, and DuckDB
+puts there what does not fit into its memory (its own folder for that would be open to everyone).
+"""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from queuack_store.clock import wall
@@ -15,18 +18,31 @@ def folder_of(database: Path) -> Path:
     return Path(f"{database}.files")
 
 
+def spill_folder(database: Path) -> Path:
+    """Return where DuckDB puts what does not fit into its memory."""
+    return folder_of(database) / "spilled"
+
+
+def make_folder(database: Path) -> None:
+    """Make the folder, for this user only, and clear it of what a killed owner left."""
+    remove_leftovers(database)
+    folder_of(database).mkdir(mode=0o700, exist_ok=True)
+
+
 def new_file(database: Path) -> Path:
-    """Return a fresh name in the folder, which is made where it is missing, for this user only."""
-    folder = folder_of(database)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder / f"{new_id().hex()}.parquet"
+    """Return a fresh name in the folder."""
+    return folder_of(database) / f"{new_id().hex()}.parquet"
 
 
 def remove_leftovers(database: Path) -> None:
-    """Delete results that nobody came for, and the folder where it is empty."""
+    """Delete results that nobody came for, what was spilled, and the folder where it is empty then.
+
+    Call it while DuckDB has the database not open, or has just opened it.
+    """
     folder = folder_of(database)
     if not folder.is_dir():
         return
+    shutil.rmtree(spill_folder(database), ignore_errors=True)
     for file in folder.glob("*.parquet"):
         try:
             if wall() - file.stat().st_mtime > _LEFT_AFTER_S:

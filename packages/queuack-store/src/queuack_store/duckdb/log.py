@@ -1,6 +1,8 @@
-"""DuckDB's write-ahead log, seen from outside: how long it is, whether it is still there, is there room.
+"""DuckDB's write-ahead log, seen from outside: whose it is, how long, whether still there, is there room.
 
-Only by `stat`: opening the database or its log here would drop DuckDB's file lock (trap T3).
+DuckDB makes its log readable by everyone and deletes it with each checkpoint; it writes to an empty one
+that is there already. So an empty one, for this user only, is always there first. Apart from making that,
+only by `stat`: opening the database or its log here would drop DuckDB's file lock (trap T3).
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ class Log:
         self._warned = False
 
     def opened(self) -> None:
-        """Note what is there now."""
-        self._inode = _inode(self._path)
+        """Note what is there now, the log being this user's alone."""
+        if self._path is not None and self._path.exists():
+            os.chmod(self._path, 0o600)  # an older version, or another program, may have made it
+        self._begin()
         self._database_inode = _inode(self._database)
 
     def committed(self) -> None:
@@ -37,6 +41,20 @@ class Log:
     def checkpointed(self) -> None:
         """Begin anew: the checkpoint took the log away."""
         self._transactions = 0
+        self._begin()
+
+    def closed(self) -> None:
+        """Remove the log where it is empty; only once DuckDB has closed it."""
+        if self._path is not None and not self._size():
+            self._path.unlink(missing_ok=True)
+
+    def _begin(self) -> None:
+        """Make the empty log for DuckDB to write to, where there is none."""
+        if self._path is not None:
+            try:
+                os.close(os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            except OSError:  # it is there; or the disk is full, and DuckDB can make none either
+                pass
         self._inode = _inode(self._path)
 
     def was_taken_away(self) -> bool:
@@ -48,7 +66,7 @@ class Log:
 
     def exists(self) -> bool:
         """Return whether there is anything that a checkpoint would move into the file."""
-        return self._path is not None and _inode(self._path) is not None
+        return self._size() > 0
 
     def is_long(self) -> bool:
         """Return whether replaying the log would begin to take long."""

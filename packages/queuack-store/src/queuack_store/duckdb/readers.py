@@ -103,7 +103,6 @@ class Reader:
             sessions=[SessionInfo(*row) for row in self._rows("open_sessions")],
             answers=self._rows("answers"),
             runs=self.stored_runs(self._rows("unfinished_runs")),
-            last_id=self._rows("last_id")[0][0],
         )
 
     def stored_runs(self, rows: list[Row]) -> list[StoredRun]:

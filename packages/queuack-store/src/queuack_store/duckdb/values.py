@@ -7,7 +7,7 @@ says which type it was. Neither side needs DuckDB to unpack.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -29,7 +29,7 @@ def pack_rows(rows: Iterable[tuple[Any, ...]], zoned: Sequence[int] = ()) -> lis
     The times in the columns `zoned` are in UTC, and get that zone.
     """
     if zoned:
-        rows = [_in_utc(row, zoned) for row in rows]
+        rows = [in_utc(row, zoned) for row in rows]
     return [[value if type(value) in _PLAIN else _pack(value) for value in row] for row in rows]
 
 
@@ -38,7 +38,8 @@ def unpack_rows(rows: Iterable[Iterable[Any]]) -> list[tuple[Any, ...]]:
     return [tuple([value if type(value) in _PLAIN else _unpack(value) for value in row]) for row in rows]
 
 
-def _in_utc(row: tuple[Any, ...], zoned: Sequence[int]) -> tuple[Any, ...]:
+def in_utc(row: tuple[Any, ...], zoned: Container[int]) -> tuple[Any, ...]:
+    """Return the row with the times in its columns `zoned`, which are in UTC, bearing that zone."""
     return tuple([_zone(value) if place in zoned else value for place, value in enumerate(row)])
 
 

@@ -134,6 +134,11 @@ class Engine:
         self._backend.abandon()
 
     @property
+    def failed(self) -> bool:
+        """Whether it is ending for a fault: what it refuses now, the next engine may take."""
+        return self._fault is not None
+
+    @property
     def ended(self) -> threading.Event:
         """Set when the engine has ended and the file is closed."""
         return self._ended
@@ -315,10 +320,7 @@ class Engine:
         self._stopping.set()
         self._journal.abandon()
         if self._on_fatal is not None:
-            self._ended.set()
-            self._on_fatal(error)
-            self._refuse_all(self._fault)
-            return
+            self._on_fatal(error)  # an owner process ends here
         try:
             self._refuse_all(self._fault)
             self._close_backend()

@@ -87,7 +87,6 @@ class Snapshot(msgspec.Struct, frozen=True):
     sessions: list[SessionInfo]  # not closed
     answers: list[tuple[bytes, int, bytes]]  # session, seq, body
     runs: list[StoredRun]
-    last_id: bytes | None = None
 
 
 class Backend(Protocol):

@@ -44,6 +44,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def failed(self) -> bool:
+        """Whether it is ending for a fault."""
+        ...
+
+    @property
     def ended(self) -> threading.Event:
         """Set when it has ended, in order or not."""
         ...
@@ -98,7 +103,7 @@ class Server:
     @property
     def is_ending(self) -> bool:
         """Whether errors are no answers any more: the clients ask the next owner."""
-        return self.leaving or self.engine.ended.is_set()
+        return self.leaving or self.engine.failed or self.engine.ended.is_set()
 
     @property
     def is_this_thread(self) -> bool:
