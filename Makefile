@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo test check prove bench lock clean
+.PHONY: demo test check prove bench bench-full bench-page lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
@@ -23,10 +23,21 @@ check: .venv/ready  ## format, lint, types, walls between the rooms
 prove: .venv/ready  ## the long crash, takeover and simulation suites
 	$(PYTEST) -m prove
 
-bench: .venv/ready  ## ours, in under ten minutes
-	$(RUN) python -m benchmarks.queue --quick
-	$(RUN) python -m benchmarks.dag --quick
-	$(RUN) python -m benchmarks.stream --quick
+bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
+	mkdir -p build/bench
+	$(RUN) python -m benchmarks.queue --quick --json build/bench/queue.json
+	$(RUN) python -m benchmarks.dag --quick --json build/bench/dag.json
+	$(RUN) python -m benchmarks.stream --quick --json build/bench/stream.json
+	$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots
+
+bench-full: .venv/ready  ## all figures of docs/performance.md, and the page; about an hour on a quiet machine
+	$(RUN) python -m benchmarks.queue --long --json benchmarks/results/queue.json
+	$(RUN) python -m benchmarks.dag --json benchmarks/results/dag.json
+	$(RUN) --group bench python -m benchmarks.stream --json benchmarks/results/stream.json
+	$(MAKE) bench-page
+
+bench-page: .venv/ready  ## docs/performance.md from the results that are committed
+	$(RUN) --group bench python -m benchmarks.report
 
 .venv/ready: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) | $(UV)
 	$(UV) sync --frozen --all-packages

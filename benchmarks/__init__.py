@@ -10,7 +10,8 @@ Every script writes one JSON file of the same form, and so does whoever measures
          "unit": "jobs/s",
          "settings": {"pending": 0},  # whatever the figure depends on; `pending`: jobs waiting meanwhile
          "durable": true,             # whether the answer waits for the disk
-         ...                          # optional: "low" and "high" of the runs, "runs", "note", "cpu_us"
+         "low": 29800.5, "high": 30400.1, "runs": 3,
+         ...                          # optional: "floor" (true: no peer, but what nobody can beat), "cpu_us"
         }]}
 
 `machine` names cores, system, the disk's fdatasync rate and versions. `report.py` reads all such files.

@@ -112,7 +112,7 @@ def measure(args: argparse.Namespace) -> list[Row]:
         found = [row("dag", measure, [run["all"] for run in runs], "ms/node", **facts)]
         found += [row("dag", f"{measure}: {p}", [run[p] for run in runs], "ms/node", **facts) for p in PARTS]
         bare = [floor(count) for _ in range(args.runs)]
-        facts = {"settings": {"nodes": count}, "durable": False}
+        facts = {"settings": {"nodes": count}, "durable": False, "floor": True}
         found.append(row("dag", measure, bare, "ms/node", system="thread pool (no state)", **facts))
         measuring.show(found)
         rows += found

@@ -58,7 +58,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def row(table: str, measure: str, values: Sequence[float], unit: str, **more: Any) -> Row:
-    """Return one row; `more` may name system, durable, settings, note, cpu_us and so on."""
+    """Return one row; `more` may name system, durable, settings, floor, cpu_us."""
     facts = {"system": "queuack", "durable": True, "settings": {}} | more
     return {"table": table, "measure": measure, "unit": unit, **spread(values), **facts}
 
