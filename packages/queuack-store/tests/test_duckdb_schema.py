@@ -10,7 +10,7 @@ from queuack_store.engine.journalling import no_probe
 from queuack_store.engine.reads import ReadSql
 
 PAGE = Path(__file__).parents[3] / "docs" / "schema.md"
-PUBLIC = ["jobs", "job_attempts", "job_dependencies", "dag_runs"]
+PUBLIC = ["jobs", "job_attempts", "job_progress", "job_logs", "job_dependencies", "dag_runs"]
 
 
 @pytest.mark.skipif(not PAGE.exists(), reason="the package stands alone here")

@@ -50,7 +50,17 @@ class TestExports:
             "Any",
             "ClassVar",
         }
-        expected |= {"DependencyMode", "DuckQueue", "Job", "JobFunction", "JobStatus", "Rows", "Store"}
+        expected |= {
+            "DependencyMode",
+            "DuckQueue",
+            "Job",
+            "JobFunction",
+            "JobLog",
+            "JobProgress",
+            "JobStatus",
+            "Rows",
+            "Store",
+        }
         expected |= {"close_default_queue", "get_default_queue", "job"}
         assert set(queuack_store.__all__) == expected
         assert queuack_store.__all__ == sorted(queuack_store.__all__)

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         UnknownJobError,
         WaitTimeoutError,
     )
+    from queuack_store.following import JobLog, JobProgress
     from queuack_store.queue import DuckQueue
     from queuack_store.states import DependencyMode, JobStatus
     from queuack_store.store import Store
@@ -69,6 +70,8 @@ __all__ = [
     "JobError",
     "JobFailedError",
     "JobFunction",
+    "JobLog",
+    "JobProgress",
     "JobSkippedError",
     "JobStatus",
     "MissingPackageError",
@@ -104,6 +107,8 @@ _HOMES = {
     "DuckQueue": "queuack_store.queue",
     "Job": "queuack_store.views",
     "JobFunction": "queuack_store.decorators",
+    "JobLog": "queuack_store.following",
+    "JobProgress": "queuack_store.following",
     "JobStatus": "queuack_store.states",
     "Rows": "queuack_store.tables",
     "Store": "queuack_store.store",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from queuack_store import helpers, names
 from queuack_store.claiming import Claiming
 from queuack_store.errors import InvalidRequestError, QueuackError
+from queuack_store.following import Following
 from queuack_store.managing import Managing
 from queuack_store.opening import open_store
 from queuack_store.payload import JSON_REF, PICKLE, SERIALIZATIONS
@@ -28,7 +29,7 @@ DRAIN_SECONDS = 30.0
 MAX_WORKERS = 1_000  # threads of one process
 
 
-class DuckQueue(Producing, Claiming, Watching, Managing):
+class DuckQueue(Producing, Claiming, Watching, Following, Managing):
     """An open handle on a queue. Safe to use from many threads; a forked child's copy is its own handle.
 
     As a context manager it starts `workers_num` workers, if given, and closes on leaving. Without

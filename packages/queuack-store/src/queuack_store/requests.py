@@ -19,6 +19,7 @@ from queuack_store.jobs import (
     Outcome,
     Thresholds,
 )
+from queuack_store.observed import Reported, SessionView, Vitals
 
 MAX_BATCH_JOBS = 100_000  # one request is one record is one DuckDB transaction
 MAX_BATCH_BYTES = 64 << 20
@@ -262,6 +263,37 @@ class CancelRun(Request, frozen=True, tag="cancel_run"):
     reason: str = "its run was cancelled"
 
 
+class GetVitals(Request, frozen=True, tag="vitals"):
+    """Reply: `Vitals`, a queue's figures: what has ever happened, what waits, what a commit takes."""
+
+
+class Sessions(Request, frozen=True, tag="sessions"):
+    """Reply: the open handles as `SessionView`, in order of their process."""
+
+
+class Report(Request, frozen=True, tag="report"):
+    """Keep how far running jobs are and what they log. Reply: how many entries were this session's claims.
+
+    Progress replaces the attempt's earlier one. Lines are cut to 4,096 characters; those numbered past
+    1,001 are dropped. Raises: InvalidRequestError (over 10,000 entries).
+    """
+
+    entries: list[Reported]
+
+
+class GetProgress(Request, frozen=True, tag="get_progress"):
+    """Reply: the latest progress of a job as at most one (attempt, updated_at, done, total, message)."""
+
+    id: bytes
+
+
+class GetLogs(Request, frozen=True, tag="get_logs"):
+    """Reply: the job's latest `limit` lines, oldest first, as (attempt, line, logged_at, level, message)."""
+
+    id: bytes
+    limit: int = 1_000
+
+
 REPLIES: dict[type[Request], Any] = {
     Enqueue: Enqueued,
     Claim: list[ClaimedJob],
@@ -288,6 +320,11 @@ REPLIES: dict[type[Request], Any] = {
     RunChildren: list[dict[str, Any]],
     WaitRun: str,
     CancelRun: int,
+    GetVitals: Vitals,
+    Sessions: list[SessionView],
+    Report: int,
+    GetProgress: list[tuple[int, float, float, float | None, str | None]],
+    GetLogs: list[tuple[int, int, float, str, str]],
 }
 
 AnyRequest = (
@@ -316,4 +353,9 @@ AnyRequest = (
     | RunChildren
     | WaitRun
     | CancelRun
+    | GetVitals
+    | Sessions
+    | Report
+    | GetProgress
+    | GetLogs
 )

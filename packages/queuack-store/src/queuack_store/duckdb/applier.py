@@ -16,7 +16,7 @@ _REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in
 
 _SOURCES = (
     "jobs", "payloads", "edges", "states", "results", "attempts", "explained", "runs", "run_states", "purged",
-    "queues", "sessions", "closed", "answers", "lows",
+    "queues", "sessions", "closed", "answers", "lows", "tallies", "progress", "logs",
 )  # fmt: skip
 
 
@@ -82,11 +82,20 @@ class Applier:
             self._bring("attempts", batch.attempt_columns(), "insert_attempts")
         if batch.explained:
             self._bring("explained", batch.explanation_columns(), "explain_attempts")
+        self._write_observed(batch)
         self._write_upkeep(batch)
         if batch.purged:
             # Payloads first: they are found through their job's row.
-            deletes = ("payloads", "results", "attempts", "edges", "jobs")
+            deletes = ("payloads", "results", "attempts", "progress", "logs", "edges", "jobs")
             self._bring("purged", batch.purged_columns(), *(f"delete_{name}" for name in deletes))
+
+    def _write_observed(self, batch: Batch) -> None:
+        if batch.tallies:
+            self._bring("tallies", batch.tally_columns(), "delete_tallies", "insert_tallies")
+        if batch.progressed:
+            self._bring("progress", batch.progress_columns(), "replace_progress", "insert_progress")
+        if batch.logged:
+            self._bring("logs", batch.log_columns(), "insert_logs")
 
     def _write_upkeep(self, batch: Batch) -> None:
         if batch.queues:

@@ -18,7 +18,9 @@ from queuack_store.engine.changes import (
     Attempt,
     Explanation,
     JobState,
+    LogRow,
     NewRow,
+    ProgressRow,
     Record,
     RunRow,
     RunState,
@@ -69,6 +71,24 @@ _EXPLANATION: dict[str, _Builder] = {
     "error": arrow.texts,
     "peak_rss_bytes": arrow.integers,
 }
+_PROGRESS: dict[str, _Builder] = {
+    "job_id": arrow.ids,
+    "claim": arrow.integers,
+    "attempt": arrow.integers,
+    "updated_at": arrow.doubles,
+    "done": arrow.doubles,
+    "total": arrow.doubles,
+    "message": arrow.texts,
+}
+_LOG: dict[str, _Builder] = {
+    "job_id": arrow.ids,
+    "claim": arrow.integers,
+    "attempt": arrow.integers,
+    "line": arrow.integers,
+    "logged_at": arrow.doubles,
+    "level": arrow.words,
+    "message": arrow.texts,
+}
 
 
 class Batch:
@@ -87,6 +107,9 @@ class Batch:
         self.closed: dict[bytes, float] = {}
         self.lows: dict[bytes, int] = {}
         self.explained: list[Explanation] = []
+        self.tallies: dict[tuple[str, str], bytes] = {}
+        self.progressed: dict[tuple[bytes, int], ProgressRow] = {}
+        self.logged: list[LogRow] = []
         self._answers: list[Answer] = []
         for record in records:
             self._take(record)
@@ -108,6 +131,9 @@ class Batch:
             self.lows[answer.session] = max(answer.low, self.lows.get(answer.session, 0))
         self._answers += record.answers
         self.explained += record.explained
+        self.tallies.update({(queue, task): cells for queue, task, cells in record.tallies})
+        self.progressed.update({(row.job_id, row.claim): row for row in record.progressed})
+        self.logged += record.logged
 
     def job_columns(self) -> Columns:
         """The new rows of `jobs`, each with the last state that the batch knows of it."""
@@ -237,6 +263,22 @@ class Batch:
             "seq": arrow.integers([answer.seq for answer in kept]),
             "body": arrow.blobs([answer.body for answer in kept]),
         }
+
+    def tally_columns(self) -> Columns:
+        """The counts that changed, by queue and task."""
+        return {
+            "queue": arrow.texts([queue for queue, _ in self.tallies]),
+            "task": arrow.texts([task for _, task in self.tallies]),
+            "cells": arrow.blobs(list(self.tallies.values())),
+        }
+
+    def progress_columns(self) -> Columns:
+        """How far attempts are, the latest of each."""
+        return _transpose(self.progressed.values(), _PROGRESS)
+
+    def log_columns(self) -> Columns:
+        """The lines that were logged."""
+        return _transpose(self.logged, _LOG)
 
     def purged_columns(self) -> Columns:
         """The jobs that were purged."""

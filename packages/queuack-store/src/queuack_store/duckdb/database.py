@@ -32,6 +32,7 @@ from queuack_store.engine.reads import (
     Snapshot,
 )
 from queuack_store.errors import FileReplacedError, StorageError, StoreClosedError
+from queuack_store.outputs import Outputs
 
 _log = logging.getLogger("queuack.duckdb")
 
@@ -67,6 +68,7 @@ class DuckBackend:
         self._closed = False
         self._log = Log(path)
         self._connect()
+        self._outputs = None if path is None else Outputs(path)
 
     def _connect(self) -> None:
         writer = opening.open_writer(self._path)
@@ -99,6 +101,9 @@ class DuckBackend:
             fresh = [record for record in records if record.cycle > self.cycle]
             if not fresh:
                 return
+            if self._outputs is not None:
+                # Before the rows: what is recorded will be applied, and after a crash both are done again.
+                self._outputs.remove(job_id for record in fresh for job_id in record.purged)
             self._apply(fresh)
         self._probe("duckdb.applied")
 
@@ -227,6 +232,8 @@ class DuckBackend:
             finally:
                 self._connections.close()
                 self._log.closed()
+                if self._outputs is not None:
+                    self._outputs.close()
                 if self._path is not None:
                     remove_leftovers(self._path)
 

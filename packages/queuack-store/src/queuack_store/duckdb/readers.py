@@ -103,6 +103,7 @@ class Reader:
             sessions=[SessionInfo(*row) for row in self._rows("open_sessions")],
             answers=self._rows("answers"),
             runs=self.stored_runs(self._rows("unfinished_runs")),
+            tallies=self._rows("tallies"),
         )
 
     def stored_runs(self, rows: list[Row]) -> list[StoredRun]:
@@ -184,6 +185,8 @@ QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "failed_ids": _firsts,  # queue (or None), limit; ids, oldest first
     "run_live_ids": _firsts,  # id; ids of jobs that have not ended, of it and its sub-runs
     "skipped_descendants": _firsts,  # ids; ids, in order of submission
-    "oldest_ready": _firsts,  # queue; one created_at, None where nothing is ready
+    "oldest_ready": _plain,  # (queue, since when its oldest ready job could start)
+    "progress": _plain,  # id; at most one (attempt, updated_at, done, total, message)
+    "logs": _plain,  # id, limit; (attempt, line, logged_at, level, message)
     "task_durations": _plain,  # (task, median seconds)
 }

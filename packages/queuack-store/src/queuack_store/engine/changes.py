@@ -93,6 +93,30 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, gc=False):
     body: bytes
 
 
+class ProgressRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How far an attempt is: a row of `job_progress`, which replaces the claim's earlier one."""
+
+    job_id: bytes
+    claim: int
+    attempt: int
+    updated_at: float
+    done: float
+    total: float | None
+    message: str | None
+
+
+class LogRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A new row of `job_logs`."""
+
+    job_id: bytes
+    claim: int
+    attempt: int
+    line: int
+    logged_at: float
+    level: str
+    message: str
+
+
 class Record(msgspec.Struct, array_like=True, omit_defaults=True):
     """One cycle. `next_seq` and `next_claim` are the counters after it."""
 
@@ -112,6 +136,9 @@ class Record(msgspec.Struct, array_like=True, omit_defaults=True):
     closed: list[tuple[bytes, float]] = []  # session, when
     answers: list[Answer] = []
     explained: list[Explanation] = []
+    tallies: list[tuple[str, str, bytes]] = []  # queue, task, all counts after this cycle
+    progressed: list[ProgressRow] = []
+    logged: list[LogRow] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -23,6 +23,7 @@ from queuack_store.engine.handlers.endings import result_of
 from queuack_store.engine.handlers.sessions import close_session, open_session, watch_sessions
 from queuack_store.engine.inbox import Ask, CloseSession, OpenSession, Withdraw
 from queuack_store.engine.lookup import Loaded, Lookup
+from queuack_store.engine.meter import Meter
 from queuack_store.engine.reads import Read, Snapshot
 from queuack_store.engine.refill import Refiller
 from queuack_store.engine.state import Missing, State
@@ -37,6 +38,7 @@ from queuack_store.requests import (
     Finish,
     Pause,
     Purge,
+    Report,
     Reschedule,
     Retry,
     Verdict,
@@ -44,7 +46,7 @@ from queuack_store.requests import (
 from queuack_store.states import DELAYED
 
 # Their answers are kept for a resend.
-KEPT = frozenset({Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule})
+KEPT = frozenset({Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule, Report})
 
 logger = logging.getLogger("queuack.engine")
 
@@ -77,6 +79,7 @@ class Core:
         self.run_waiters: dict[bytes, list[Ask]] = {}
         self.lookup = Lookup(self.state)
         self.expected = Expectations()
+        self.meter = Meter()
         self._replies: list[tuple[Ask, Any]] = []
         self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
         self._refiller = Refiller(self)
@@ -99,6 +102,7 @@ class Core:
             queue.counts[status] = queue.counts.get(status, 0) + count
             queue.window.frontier = NOTHING
         state.delayed.frontier = NOTHING if any(s == DELAYED for _, s, _ in snapshot.counts) else None
+        state.tallies.load(snapshot.tallies)
         for name in snapshot.paused:
             state.queue(name).paused = True
         self.lookup.load_runs(snapshot.runs)

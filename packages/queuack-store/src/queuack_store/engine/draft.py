@@ -14,15 +14,19 @@ from queuack_store.engine.changes import (
     Attempt,
     Explanation,
     JobState,
+    LogRow,
     NewRow,
+    ProgressRow,
     Record,
     RunRow,
     RunState,
 )
+from queuack_store.engine.tallies import encode_cells
 from queuack_store.jobs import SessionInfo
 
 if TYPE_CHECKING:
     from queuack_store.engine.entries import Job, Run
+    from queuack_store.engine.tallies import Cells, Tally
 
 
 class Draft:
@@ -30,6 +34,7 @@ class Draft:
 
     __slots__ = (
         "_runs",
+        "_tallies",
         "_touched",
         "_undo",
         "answers",
@@ -37,10 +42,12 @@ class Draft:
         "closed",
         "cycle",
         "explained",
+        "logged",
         "new",
         "new_runs",
         "opened",
         "paused",
+        "progressed",
         "purged",
         "results",
     )
@@ -50,6 +57,7 @@ class Draft:
         self.new: list[Job] = []
         self._touched: list[tuple[Job, JobState, int]] = []
         self._runs: dict[bytes, Run] = {}
+        self._tallies: list[tuple[Tally, Cells]] = []
         self._undo: list[Callable[[], object]] = []
         self.results: list[tuple[bytes, bytes]] = []
         self.attempts: list[Attempt] = []
@@ -60,6 +68,8 @@ class Draft:
         self.closed: list[tuple[bytes, float]] = []
         self.answers: list[Answer] = []
         self.explained: list[Explanation] = []
+        self.progressed: list[ProgressRow] = []
+        self.logged: list[LogRow] = []
 
     def touch(self, job: Job) -> None:
         """Note that this job is about to change; call it before the change."""
@@ -74,6 +84,12 @@ class Draft:
             self._runs[run.spec.id] = run
             run.cycle = self.cycle
             self._undo.append(lambda: run.set_back(*before))
+
+    def touch_tally(self, tally: Tally) -> None:
+        """Note that this tally is about to count up."""
+        if tally.cycle != self.cycle:
+            self._tallies.append((tally, tally.cells[:]))
+            tally.cycle = self.cycle
 
     def on_rollback(self, undo: Callable[[], object]) -> None:
         """Name what takes back a change that is neither a job's nor a run's; run last first."""
@@ -93,6 +109,8 @@ class Draft:
             or self.new_runs
             or self.results
             or self.explained
+            or self.progressed
+            or self.logged
         )
 
     def runs(self) -> list[Run]:
@@ -122,6 +140,9 @@ class Draft:
             closed=self.closed,
             answers=self.answers,
             explained=self.explained,
+            tallies=[(t.queue, t.task, encode_cells(t.cells)) for t, _ in self._tallies],
+            progressed=self.progressed,
+            logged=self.logged,
         )
 
     def rollback(self, restored: Callable[[Job, JobState], Any], removed: Callable[[Job], Any]) -> None:
@@ -131,5 +152,7 @@ class Draft:
         for job, image, cycle in reversed(self._touched):
             job.cycle = cycle
             restored(job, image)
+        for tally, cells in self._tallies:
+            tally.cells, tally.cycle = cells, -1
         for undo in reversed(self._undo):
             undo()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from queuack_store.engine.changes import JobState
 from queuack_store.engine.window import Window
 from queuack_store.jobs import JobView, NewJob, NewRun, SessionInfo, StoredJob
 from queuack_store.states import CANCELLED, DONE, ENDED, FAILED
+
+if TYPE_CHECKING:
+    from queuack_store.engine.tallies import Tally
 
 CANCELLING = "cancelling"  # of a run: cancelled, but some of its jobs are still being stopped
 
@@ -16,12 +19,13 @@ CANCELLING = "cancelling"  # of a run: cancelled, but some of its jobs are still
 class Queue:
     """One queue: its ready jobs in order, and how many jobs it has in each state."""
 
-    __slots__ = ("counts", "name", "paused", "warned", "window")
+    __slots__ = ("counts", "name", "paused", "tallies", "warned", "window")
 
     def __init__(self, name: str, window: Window[Job]) -> None:
         self.name = name
         self.window = window
         self.counts: dict[str, int] = {}
+        self.tallies: dict[str, Tally] = {}  # where the jobs of each task are counted
         self.paused = False
         self.warned = False  # above the warning threshold: one warning per crossing
 
@@ -65,6 +69,7 @@ class Session:
 
     __slots__ = (
         "answers", "claims", "closed_at", "heard_at", "info", "lease_s", "low", "orphan", "queues", "watch",
+        "worker",
     )  # fmt: skip
 
     def __init__(self, info: SessionInfo, now: float) -> None:
@@ -77,6 +82,7 @@ class Session:
         self.closed_at: float | None = None
         self.orphan = False  # known from before a takeover, not reconnected yet
         self.queues: frozenset[str] = frozenset()  # what its last waiting claim listened to
+        self.worker = ""  # the label of its latest claim
         self.watch: Any = None  # a heartbeat that waits for a cancellation
 
 

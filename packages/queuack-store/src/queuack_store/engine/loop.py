@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from queuack_store.clock import Clock, SystemClock
+from queuack_store.clock import Clock, SystemClock, monotonic
 from queuack_store.engine.applier import Applier
 from queuack_store.engine.changes import decode, encode
 from queuack_store.engine.core import KEPT, Applied, Core, Decision
@@ -182,12 +182,14 @@ class Engine:
         keeps = not isinstance(self._journal, MemoryJournal)
         self._probe("engine.decided")
         body = encode(decision.record) if keeps else b""
+        began = monotonic()
         try:
             self._journal.append(decision.record.cycle, body, urgent)
         except StorageFullError as error:
             again = self._core.rollback(asks)
             self._with_full_disk(asks, again, error, urgent)
             return False
+        self._core.meter.committed(monotonic() - began, len(asks))
         self._applier.put(decision.record, len(body))
         return True
 

@@ -87,6 +87,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     sessions: list[SessionInfo]  # not closed
     answers: list[tuple[bytes, int, bytes]]  # session, seq, body
     runs: list[StoredRun]
+    tallies: list[tuple[str, str, bytes]] = []
 
 
 class Backend(Protocol):

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from queuack_store.engine.changes import JobState
 from queuack_store.engine.draft import Draft
 from queuack_store.engine.entries import Job, Queue, Run, Session
+from queuack_store.engine.tallies import BY_STATUS, ENQUEUED, Cells, Tallies
 from queuack_store.engine.window import Key, Load, Window
 from queuack_store.jobs import StoredJob
 from queuack_store.states import CLAIMED, DELAYED, ENDED, PENDING, WAITING, after
@@ -65,6 +66,7 @@ class State:
         self.queues: dict[str, Queue] = {}
         self.runs: dict[bytes, Run] = {}
         self.sessions: dict[bytes, Session] = {}
+        self.tallies = Tallies()
         self.load = Load()
         self.delayed: Window[Job] = Window(self.load, _delay_entry, _payload_size)
         self.unexplained: dict[tuple[bytes, int], None] = {}  # attempts that ended with their worker
@@ -111,6 +113,15 @@ class State:
 
     # -- changing --------------------------------------------------------------------------------
 
+    def tally(self, job: Job) -> Cells:
+        """Return where this job is counted, to be counted up."""
+        tally = job.queue.tallies.get(job.spec.task)
+        if tally is None:
+            tally = self.tallies.of(job)
+        if tally.cycle != self.draft.cycle:
+            self.draft.touch_tally(tally)
+        return tally.cells
+
     def move(self, job: Job, event: str) -> None:
         """Move a job along the transition table, counters and draft with it."""
         self.draft.touch(job)
@@ -126,6 +137,7 @@ class State:
         job.status = after("new", event)
         self.jobs[job.id] = job
         self.draft.new.append(job)
+        self.tally(job)[ENQUEUED] += 1
         self._count(job, None, job.status)
 
     def place(self, job: Job) -> None:
@@ -170,6 +182,8 @@ class State:
             counts[before] -= 1
         if now is not None:
             counts[now] = counts.get(now, 0) + 1
+            if now in BY_STATUS:
+                self.tally(job)[BY_STATUS[now]] += 1
         run = job.run
         while run is not None:
             if before is not None:

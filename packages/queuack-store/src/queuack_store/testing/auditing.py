@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from queuack_store.engine.core import Core
@@ -33,6 +34,11 @@ def audit(core: Core, model: Model) -> None:
         assert job_id in model.jobs, "a job is in memory that does not exist"
         compare(model.jobs[job_id], job.image(), model.waiting_on(model.jobs[job_id]))
     assert state.kept_waiting == sum(job.kept for job in state.jobs.values()), "the waiting jobs kept"
+    tallied: Counter[str] = Counter()
+    for tally in state.tallies.shown():
+        tallied.update(tally.counts)
+        assert sum(tally.waits.counts) == tally.counts["started"], "every start was preceded by a wait"
+    assert +tallied == +model.tally, "what has ever happened"
     _audit_windows(core, model)
     _audit_runs(core, model)
 

@@ -10,6 +10,7 @@ from queuack_store.testing.contract_dependencies import DependencyContract
 from queuack_store.testing.contract_enqueue import BackpressureContract, EnqueueContract
 from queuack_store.testing.contract_handles import HandleContract
 from queuack_store.testing.contract_history import HistoryContract
+from queuack_store.testing.contract_observing import ObservingContract
 from queuack_store.testing.contract_upkeep import UpkeepContract
 from queuack_store.testing.contract_waiting import WaitingContract
 
@@ -22,6 +23,7 @@ class StoreContract(
     DependencyContract,
     UpkeepContract,
     HistoryContract,
+    ObservingContract,
     HandleContract,
 ):
     """Everything that a queue promises, whichever store is behind it."""

@@ -6,6 +6,7 @@ the order in which the core gave it and says where it would have answered otherw
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,6 +26,7 @@ from queuack_store.states import (
 )
 
 LEASE_S = 300.0  # of claims from before a takeover
+_COUNTED = {DONE: "succeeded", FAILED: "dead", CANCELLED: "cancelled", SKIPPED: "skipped"}
 
 
 class ModelJob:
@@ -79,6 +81,7 @@ class Model:
         self.paused: set[str] = set()
         self.answers: dict[tuple[bytes, int], Any] = {}
         self.changed: set[ModelJob] = set()  # in this cycle
+        self.tally: Counter[str] = Counter()  # what has ever happened
         self.max_claim = 0
         self.max_seq = 0
         self.now = 0.0
@@ -126,9 +129,11 @@ class Model:
         for parent in parents:
             parent.children.append(job)
         self.touch(job)
+        self.tally["enqueued"] += 1
         verdict = self.verdict(job)
         if verdict == SKIPPED:
             job.status, job.completed_at = SKIPPED, self.now
+            self.tally["skipped"] += 1
         elif verdict == WAITING:
             job.status = WAITING
         elif job.due is not None:
@@ -163,6 +168,7 @@ class Model:
                 continue
             self.touch(job)
             job.status, job.completed_at = status, self.now
+            self.tally[_COUNTED[status]] += 1
             job.session, job.suspect, job.cancelled = None, False, False
             for child in job.children:
                 if child.status == WAITING:
@@ -185,18 +191,21 @@ class Model:
             self.end(job, CANCELLED)
             return
         self.touch(job)
+        self.tally["returned"] += job.started
         job.attempts -= job.started
         job.status, job.session, job.started, job.suspect = PENDING, None, False, suspect
 
     def fail(self, job: ModelJob, final: bool) -> None:
         """Count a failed attempt of a job that had started."""
         self.touch(job)
+        self.tally["failed"] += 1
         wait_s = retry_delay_s(job.spec.retry, job.attempts, job.id)
         if job.cancelled:
             self.end(job, CANCELLED)
         elif final or job.attempts >= job.max_attempts:
             self.end(job, FAILED)
         else:
+            self.tally["retried"] += 1
             job.session, job.started = None, False
             job.status = PENDING
             if wait_s > 0:
@@ -208,6 +217,7 @@ class Model:
             self.touch(job)
             job.started = True
             job.attempts += 1
+            self.tally["started"] += 1
 
     def settle(self, job: ModelJob, outcome: Outcome) -> None:
         """Let a claim end as its worker says."""

@@ -49,6 +49,7 @@ class RowStore:
         self.sessions: dict[bytes, tuple[SessionInfo, float | None]] = {}
         self.answers: dict[tuple[bytes, int], bytes] = {}
         self.paused: set[str] = set()
+        self.tallies: dict[tuple[str, str], bytes] = {}
 
     # -- applying --------------------------------------------------------------------------------
 
@@ -93,6 +94,7 @@ class RowStore:
             for key in [k for k in self.answers if k[0] == answer.session and k[1] < answer.low]:
                 del self.answers[key]
             self.answers[answer.session, answer.seq] = answer.body
+        self.tallies.update({(queue, task): cells for queue, task, cells in record.tallies})
         for job_id in record.purged:
             self._purge(job_id)
 
@@ -293,4 +295,5 @@ class RowStore:
             sessions=[info for info, closed_at in self.sessions.values() if closed_at is None],
             answers=[(session, seq, body) for (session, seq), body in sorted(self.answers.items())],
             runs=[self._stored_run(r) for r, (_, status) in self.runs.items() if status not in ENDED],
+            tallies=[(queue, task, cells) for (queue, task), cells in self.tallies.items()],
         )

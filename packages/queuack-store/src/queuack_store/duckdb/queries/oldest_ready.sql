@@ -1,1 +1,1 @@
-SELECT min(epoch(created_at)) FROM jobs WHERE status = 'pending' AND queue = $queue
+SELECT queue, epoch(min(coalesce(execute_after, created_at))) FROM jobs WHERE status = 'pending' GROUP BY queue

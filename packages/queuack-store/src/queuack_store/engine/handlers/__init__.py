@@ -11,6 +11,7 @@ from queuack_store.engine.handlers import (
     claiming,
     enqueueing,
     finishing,
+    observing,
     questions,
     runs,
     sessions,
@@ -43,4 +44,9 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.RunChildren: questions.run_children,
     requests.WaitRun: questions.wait_run,
     requests.CancelRun: runs.cancel_run,
+    requests.GetVitals: observing.vitals,
+    requests.Sessions: observing.sessions,
+    requests.Report: observing.report,
+    requests.GetProgress: observing.get_progress,
+    requests.GetLogs: observing.get_logs,
 }

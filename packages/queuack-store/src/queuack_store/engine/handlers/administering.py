@@ -153,7 +153,8 @@ def _revive_one(core: Core, job: Job, unfinished: int) -> None:
     job.waiting_on = unfinished
     core.state.move(job, "revive_behind" if unfinished else "revive")
     job.max_attempts = job.attempts + job.spec.max_attempts
-    job.completed_at = job.skip_reason = job.claimed_at = job.started_at = job.execute_after = None
+    job.completed_at = job.skip_reason = job.claimed_at = job.started_at = None
+    job.execute_after = core.now
     job.error = None
     core.state.place(job)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.engine.entries import Job, Run, Session
-from queuack_store.engine.handlers.endings import end, need_children, record_attempt, unclaim
+from queuack_store.engine.handlers.endings import begin, end, need_children, record_attempt, unclaim
 from queuack_store.engine.state import Missing
 from queuack_store.engine.window import NOTHING, Window
 from queuack_store.errors import InvalidRequestError
@@ -38,6 +38,7 @@ def claim(core: Core, ask: Ask) -> Any:
         )
     session = core.state.sessions[ask.session]
     session.lease_s = request.claim_timeout_s
+    session.worker = request.worker_id or session.worker
     if request.wait_s > 0:
         session.queues = frozenset(name for name, _ in request.queues)
     found = [] if core.frugal else take(core, session, request)
@@ -173,8 +174,7 @@ def _hand_out(core: Core, session: Session, request: Claim, job: Job, start: boo
     job.started_at = None
     session.claims[job.id] = job
     if start:
-        job.attempts += 1
-        job.started_at = core.now
+        begin(core, job, core.now)
     spec = job.spec
     return ClaimedJob(
         job.id,

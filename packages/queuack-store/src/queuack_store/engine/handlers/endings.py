@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
 from queuack_store.engine.changes import Attempt
 from queuack_store.engine.entries import Job
 from queuack_store.engine.state import Missing
+from queuack_store.engine.tallies import BY_OUTCOME, RUNS, STARTED, WAITS, observe
 from queuack_store.jobs import JobResult
 from queuack_store.states import CLAIMED, DONE, ENDED, WAITING
 
@@ -58,6 +59,21 @@ def record_attempt(core: Core, job: Job, outcome: str, **facts: object) -> None:
             **facts,  # type: ignore[arg-type]
         )
     )
+    cells, place = core.state.tally(job), BY_OUTCOME.get(outcome)
+    if place is not None:
+        cells[place] += 1
+    seconds: Any = facts.get("duration_s")
+    if seconds is not None:
+        observe(cells, RUNS, seconds)
+
+
+def begin(core: Core, job: Job, at: float) -> None:
+    """Count a start: one attempt is spent, and the job has waited until `at`."""
+    job.attempts += 1
+    job.started_at = at
+    cells = core.state.tally(job)
+    cells[STARTED] += 1
+    observe(cells, WAITS, max(0.0, at - (job.execute_after or job.created_at)))
 
 
 def unclaim(core: Core, job: Job) -> None:
@@ -112,6 +128,7 @@ def release(core: Core, job: Job) -> None:
     if job.execute_after is not None and job.execute_after > core.now:
         core.state.move(job, "release_later")
     else:
+        job.execute_after = core.now  # from here on it waits for a worker
         core.state.move(job, "release")
     core.state.place(job)
 

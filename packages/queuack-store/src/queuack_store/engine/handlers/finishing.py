@@ -9,12 +9,14 @@ from queuack_store.engine.entries import Job, Session
 from queuack_store.engine.handlers.claiming import hand_back
 from queuack_store.engine.handlers.endings import (
     MAX_ERROR_CHARS,
+    begin,
     end,
     need_children,
     record_attempt,
     unclaim,
 )
 from queuack_store.engine.handlers.enqueueing import add_jobs, check, find_parents
+from queuack_store.engine.tallies import RETRIED
 from queuack_store.jobs import Outcome
 from queuack_store.requests import MAX_PAYLOAD_BYTES, Finish
 from queuack_store.retry import retry_delay_s
@@ -45,8 +47,7 @@ def finish(core: Core, ask: Ask) -> list[Any]:
         job = jobs.get(job_id)
         if job is not None and job.claim == number and job.status is CLAIMED and job.started_at is None:
             core.draft.touch(job)
-            job.attempts += 1
-            job.started_at = core.now
+            begin(core, job, core.now)
     refused = []
     for index, outcome in enumerate(request.outcomes):
         job = jobs.get(outcome.id)
@@ -87,8 +88,7 @@ def settle(core: Core, job: Job, outcome: Outcome) -> None:
         return
     core.draft.touch(job)
     if job.started_at is None:
-        job.attempts += 1
-        job.started_at = max(job.claimed_at or 0.0, core.now - outcome.duration_s)
+        begin(core, job, max(job.claimed_at or 0.0, core.now - outcome.duration_s))
     if outcome.duration_s:
         core.expected.learn(job.spec.task, outcome.duration_s)
     too_large = _is_too_large(outcome)
@@ -145,8 +145,8 @@ def failed(core: Core, job: Job, error: str, trace: str | None, final: bool) -> 
     else:
         unclaim(core, job)
         wait = retry_delay_s(job.spec.retry, job.attempts, job.id)
-        if wait > 0:
-            job.execute_after = core.now + wait
+        job.execute_after = core.now + wait
+        core.state.tally(job)[RETRIED] += 1
         core.state.move(job, "retry_later" if wait > 0 else "retry")
         job.claimed_at = job.started_at = job.claimed_by = None
         core.state.place(job)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from queuack_store.engine.changes import Explanation
 from queuack_store.engine.entries import Job
-from queuack_store.engine.handlers.endings import MAX_ERROR_CHARS, need_children, record_attempt
+from queuack_store.engine.handlers.endings import MAX_ERROR_CHARS, begin, need_children, record_attempt
 from queuack_store.engine.handlers.finishing import failed, take_back
 from queuack_store.requests import Verdict
 from queuack_store.states import CLAIMED
@@ -53,8 +53,7 @@ def _condemn(core: Core, job: Job, error: str, peak_rss: int | None) -> None:
     """End a claim that still stands: its worker is as good as dead."""
     core.draft.touch(job)
     if job.started_at is None:
-        job.attempts += 1
-        job.started_at = job.claimed_at
+        begin(core, job, job.claimed_at or core.now)
     record_attempt(core, job, "died", error=error, peak_rss=peak_rss)
     job.suspect = True
     failed(core, job, error, None, final=False)

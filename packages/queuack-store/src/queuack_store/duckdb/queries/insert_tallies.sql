@@ -1,0 +1,1 @@
+INSERT INTO queuack_tallies SELECT queue, task, cells FROM batch_tallies

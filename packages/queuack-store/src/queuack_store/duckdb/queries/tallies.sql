@@ -1,0 +1,1 @@
+SELECT queue, task, cells FROM queuack_tallies
