@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from queuack_store import names
 from queuack_store.calls import Handle, Pending, answered, awaited, raw_id
 from queuack_store.clock import to_datetime
+from queuack_store.endings import all_ended
 from queuack_store.errors import (
     InvalidRequestError,
     JobCancelledError,
@@ -88,6 +90,19 @@ class Watching(Handle):
         return Pending(Wait(raw_id(job_id)), self._ended, limit)
 
     await_result = awaited(wait, "await_result")
+
+    def wait_all(self, job_ids: Iterable[str | Job], timeout: float | None = None) -> list[Any]:
+        """Wait until all these jobs have ended and return their results, in the order of `job_ids`.
+
+        Results of the past are read together: for many jobs this is far cheaper than one `wait` after the
+        other. `timeout` is in seconds, for all of them; None waits for as long as it takes.
+
+        Raises:
+            JobFailedError, JobCancelledError, JobSkippedError: of the first, in this order, that ended
+                without success. WaitTimeoutError: one goes on. UnknownJobError: there is no such job.
+        """
+        limit = None if timeout is None else names.seconds(timeout, "timeout")
+        return [self._ended(one) for one in all_ended(self.store, [raw_id(job) for job in job_ids], limit)]
 
     @answered("list[Job]")
     def list_dead_letters(self, limit: int = 100, queue: str | None = None) -> Pending[list[Job]]:

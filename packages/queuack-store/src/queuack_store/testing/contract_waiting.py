@@ -48,6 +48,25 @@ class WaitingContract:
         assert [queue.get_result(job_id) for job_id in ids] == values
         assert [queue.wait(job_id) for job_id in ids] == values
 
+    def test_all_of_many_jobs(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        ids = queue.enqueue_batch([(echo, (n,)) for n in range(600)])
+        for job in queue.claim_batch(len(ids) - 1):
+            queue.ack(job, result=job.execute())
+        with pytest.raises(WaitTimeoutError):
+            queue.wait_all(ids, timeout=0.05)
+        timer = threading.Timer(0.05, finish, [queue])
+        timer.start()
+        assert queue.wait_all([*ids, ids[0]], timeout=LONG_S) == [*range(600), 0]
+        timer.join()
+        assert queue.wait_all([]) == []
+        failed = queue.enqueue(boom, max_attempts=1)
+        finish(queue)
+        with pytest.raises(JobFailedError, match="boom"):
+            queue.wait_all([ids[0], failed])
+        with pytest.raises(UnknownJobError):
+            queue.wait_all([ids[0], to_text(new_id())])
+
     def test_an_unknown_job_is_said_to_be_unknown(self, make_queue: MakeQueue) -> None:
         queue = make_queue()
         unknown = to_text(new_id())
