@@ -4,12 +4,18 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo test check prove bench bench-full bench-page lock clean
+.PHONY: demo example test check prove bench bench-full bench-page docs lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
 
-test: check  ## what CI runs
+example: .venv/examples  ## one of examples/: make example NAME=01_basic/01_hello
+	$(RUN) python examples/$(basename $(NAME)).py $(ARGS)
+
+docs: .venv/docs  ## the site, into site/; strict, and without a network
+	$(RUN) mkdocs build --strict --quiet
+
+test: check .venv/examples .venv/docs  ## what CI runs
 	$(PYTEST) -m "not prove"
 	$(RUN) --isolated --group interop pytest -q packages/queuack-stream/tests/test_stream_others.py -k pandas
 
@@ -41,6 +47,11 @@ bench-page: .venv/ready  ## docs/performance.md from the results that are commit
 
 .venv/ready: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml) | $(UV)
 	$(UV) sync --frozen --all-packages
+	touch $@
+
+# What only the examples and the pages need. numpy makes pyarrow slower to import, so nobody else gets it.
+.venv/examples .venv/docs: .venv/ready
+	$(UV) sync --frozen --all-packages --inexact --group $(@F)
 	touch $@
 
 .uv/bin/uv:

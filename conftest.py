@@ -1,4 +1,4 @@
-"""For all tests: where QUEUACK_NO_SKIPS is set (CI), one that misses its system program fails."""
+"""For all tests: where QUEUACK_NO_SKIPS is set (CI), one that misses its system program or package fails."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytest.register_assert_rewrite("queuack_store.testing")
 
-_PROGRAMS = re.compile("chromium|prometheus|tmpfs|mount", re.IGNORECASE)
+_PROGRAMS = re.compile("chromium|prometheus|tmpfs|mount|dependency group", re.IGNORECASE)
 
 
 @pytest.hookimpl(wrapper=True)
