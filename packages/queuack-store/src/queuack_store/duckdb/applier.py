@@ -123,9 +123,7 @@ class Applier:
         if size < self._planned_for * _REPLAN_GROWTH:
             return
         self._planned_for = size
-        for name in self._prepared:
-            self._connection.execute(f"DEALLOCATE {name}")
-        self._prepared.clear()
+        self._prepared.clear()  # PREPARE replaces what bears the name
 
     def _prune(self, now: float) -> None:
         if now - self._pruned_at < _PRUNE_EVERY_S and self._pruned_at <= now:

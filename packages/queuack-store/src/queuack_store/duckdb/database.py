@@ -107,7 +107,7 @@ class DuckBackend:
             self._apply(fresh)
         self._probe("duckdb.applied")
 
-    def _apply(self, records: list[Record]) -> None:
+    def _apply(self, records: list[Record], again: bool = False) -> None:
         try:
             self._applier.apply(records)
             self._read_cycle()
@@ -118,10 +118,10 @@ class DuckBackend:
             left = [record for record in records if record.cycle > self.cycle]
             if not left:
                 return  # A4: the commit had succeeded, what failed came after it
-            if is_full(error) or len(records) == 1:
+            if is_full(error) or again:
                 raise explain(error, self._path, left[0].cycle) from error
-            for record in left:  # find the one that is refused, and apply those before it
-                self._apply([record])
+            for record in left:  # what was no fault of a record passes; one that is refused is found
+                self._apply([record], again=True)
             return
         self._log.committed()
         if self._log.was_taken_away():

@@ -13,6 +13,7 @@ from pathlib import Path
 
 _LOG = logging.getLogger("queuack.duckdb")
 MAX_LOG_BYTES = 64 << 20  # replay of so much takes about a second
+_SMALL_DISK = 64  # of a disk under 4 GB, such a part of it is kept free instead
 MAX_TRANSACTIONS = 20_000  # and of so many, however small
 
 
@@ -77,7 +78,8 @@ class Log:
         if self._database is None:
             return True
         disk = os.statvfs(self._database.parent)
-        free, needed = disk.f_bavail * disk.f_frsize, 2 * (self._size() + MAX_LOG_BYTES)
+        free, whole = disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
+        needed = 2 * (self._size() + min(MAX_LOG_BYTES, whole // _SMALL_DISK))
         if free < needed and not self._warned:
             _LOG.warning(
                 "no checkpoint of %s: it needs %d MB free on the disk, there are %d",

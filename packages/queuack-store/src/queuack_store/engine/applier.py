@@ -43,6 +43,7 @@ class Applier:
         self._lag_bytes = 0
         self.applied = applied
         self.broken: QueuackError | None = None
+        self.full: StorageFullError | None = None  # as long as it waits for room on the disk
         self._thread = threading.Thread(target=self._run, name="queuack-applier", daemon=True)
 
     def start(self) -> None:
@@ -100,7 +101,9 @@ class Applier:
                 if self._stopping:
                     logger.error("not everything could be applied, the journal keeps it: %s", error)
                     return
-                logger.warning("the applier waits for room on the disk: %s", error)
+                if self.full is None:  # said once; it may be tried for hours
+                    logger.warning("the applier waits for room on the disk: %s", error)
+                self.full = error
                 with self._changed:
                     self._changed.wait(FULL_DISK_PAUSE_S)
                 continue
@@ -113,6 +116,7 @@ class Applier:
                     self._queue.popleft()
                     self._lag_bytes -= size
                 self.applied = batch[-1][0].cycle
+                self.full = None
                 self._hurry = False
                 self._changed.notify_all()
             self._on_applied(self.applied)

@@ -248,14 +248,19 @@ class Engine:
         return wake_at
 
     def _hold_back(self, asks: list[Any]) -> list[Any]:
-        """While the applier lags, enqueues and claims wait; everything else goes on."""
+        """While the applier lags, enqueues and claims wait, or fail where it lags for a full disk."""
         asks, self._held = self._held + asks, []
         if not self._applier.lagging():
             return asks
-        go: list[Any] = []
+        full, go = self._applier.full, []
         for ask in asks:
-            waits = isinstance(ask, Ask) and isinstance(ask.request, (Enqueue, Claim))
-            (self._held if waits else go).append(ask)
+            if not (isinstance(ask, Ask) and isinstance(ask.request, (Enqueue, Claim))):
+                go.append(ask)
+            elif full is None:
+                self._held.append(ask)
+            else:
+                ask.sink.reply(ask, _no_room(full))
+                ask.sink.flush()
         return go
 
     def _housekeeping(self, item: Any) -> bool:
@@ -382,3 +387,11 @@ def _changes(ask: Ask) -> bool:
     """Return whether a request can change anything (reads go on when the queue is read-only)."""
     kind = type(ask.request)
     return kind is Claim or kind in KEPT
+
+
+def _no_room(full: StorageFullError) -> StorageFullError:
+    return StorageFullError(
+        f"{full.message}. Nothing of this request was stored and nothing before it is lost; make room, then "
+        "send it again",
+        **full.facts,
+    )
