@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 pytest.register_assert_rewrite("queuack_store.testing")
 
 from queuack_store.engine.inbox import CloseSession, OpenSession  # noqa: E402
-from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo  # noqa: E402
+from queuack_store.jobs import Growth, Memo, NewJob, NewRun, Outcome, SessionInfo  # noqa: E402
 from queuack_store.requests import (  # noqa: E402
     Cancel,
     Claim,
@@ -172,6 +172,39 @@ class CoreMachine(RuleBasedStateMachine):
             del self.held[number][job_id]
         outcomes = [Outcome(i, claim, kind, final=final, delay_s=delay_s, result=b"r") for i, claim in taken]
         self.ask(number, Finish(outcomes))
+
+    @rule(
+        number=session_numbers,
+        kind=st.sampled_from(["done", "done", "grown", "failed"]),
+        facts=st.lists(jobs, max_size=3),
+        fed=st.sets(places, max_size=2),
+        closed=st.sets(places, max_size=2),
+        in_run=st.booleans(),
+    )
+    def grow(
+        self,
+        number: int,
+        kind: str,
+        facts: list[dict[str, Any]],
+        fed: set[int],
+        closed: set[int],
+        in_run: bool,
+    ) -> None:
+        if not self.held[number] or not self.made:
+            return
+        job_id, claim = next(iter(self.held[number].items()))
+        if kind != "grown":
+            del self.held[number][job_id]
+        feeds = tuple(sorted({self.job(place) for place in fed}))
+        shut = sorted({self.job(place) for place in closed})
+        run_id = self.fresh() if in_run else None
+        new = [NewJob(self.fresh(), "tests:task", b"p", run_id=run_id, feeds=feeds, **f) for f in facts]
+        self.made += [job.id for job in new]
+        if run_id is not None:
+            self.run_ids.append(run_id)
+        runs = [NewRun(run_id, "grown")] if run_id is not None else []
+        growth = Growth(new, runs, shut, "not chosen", Memo(job_id))
+        self.ask(number, Finish([Outcome(job_id, claim, kind, result=b"r", growth=growth)]))
 
     @rule(number=session_numbers, count=st.integers(1, 4))
     def start(self, number: int, count: int) -> None:

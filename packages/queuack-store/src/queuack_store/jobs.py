@@ -17,7 +17,10 @@ DEFAULT_TIMEOUT_S = 300.0
 
 
 class NewJob(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
-    """A job as its sender describes it. The engine never looks into `payload`."""
+    """A job as its sender describes it. The engine never looks into `payload`.
+
+    feeds: jobs that exist and wait, and are to wait for this one, too; only in a `Growth`.
+    """
 
     id: bytes
     task: str  # "module:qualname", for people and statistics
@@ -34,6 +37,7 @@ class NewJob(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, g
     retry: RetryPolicy = DEFAULT_RETRY
     expires_s: float | None = None
     tags: tuple[str, ...] = ()
+    feeds: tuple[bytes, ...] = ()
 
 
 class NewRun(msgspec.Struct, frozen=True, array_like=True):
@@ -72,12 +76,39 @@ class ClaimedJob(msgspec.Struct, frozen=True, array_like=True, gc=False):
     started: bool = False  # True: the engine counts it as started from now on
 
 
+class Memo(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Under what a result may be used again: a key that its sender made of all that it depends on.
+
+    made_at and origin: when, and by which job, it was computed; None where that is the job itself, now.
+    """
+
+    key: bytes
+    made_at: float | None = None
+    origin: bytes | None = None
+
+
+class Growth(msgspec.Struct, frozen=True, array_like=True):
+    """What one outcome adds to the graph around its job, in its own record, where its claim still counts.
+
+    jobs and runs come into being; a job that feeds one that waits no more is left out, and a run that
+    gets no job with it. closed: children that are not to run, now or later, and why (`reason`). memo:
+    kept with the job.
+    """
+
+    jobs: list[NewJob] = []
+    runs: list[NewRun] = []
+    closed: list[bytes] = []
+    reason: str = ""
+    memo: Memo | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """How one claim ended, as its worker says it.
 
     kind: "done" (with `result`), "failed" (with `error`; retried while attempts remain, unless
     `final`), "returned" (handed back unspent; `delay_s` holds it back that long), "cancelled" or
-    "skipped" (with the reason in `error`).
+    "skipped" (with the reason in `error`). "grown" ends nothing: the job goes on, only what it adds to
+    the graph counts. `growth` is heeded with "done" and "grown".
     """
 
     id: bytes
@@ -91,6 +122,7 @@ class Outcome(msgspec.Struct, frozen=True, array_like=True, gc=False):
     delay_s: float | None = None
     peak_rss: int | None = None  # bytes
     cpu_s: float | None = None
+    growth: Growth | None = None
 
 
 class JobView(msgspec.Struct, frozen=True, array_like=True):

@@ -25,6 +25,7 @@ MAX_BATCH_JOBS = 100_000  # one request is one record is one DuckDB transaction
 MAX_BATCH_BYTES = 64 << 20
 MAX_PAYLOAD_BYTES = 16 << 20
 MAX_CLAIM_JOBS = 1_000
+MAX_PAGE_BYTES = 32 << 20  # of results in one reply of many
 
 
 class Request(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -75,12 +76,12 @@ class Finish(Request, frozen=True, tag="finish"):
     """Report what became of claims and which ones `started` (pairs of job id and claim number).
 
     Reply: list of (index, error) for the outcomes that were refused: `ClaimLostError` where the claim's
-    number is not the current one, `UnknownJobError` where there is no such job.
+    number is not the current one, `UnknownJobError` where there is no such job. Raises for all of them:
+    InvalidRequestError, UnknownJobError (what an outcome adds breaks a limit, or has an unknown parent).
     """
 
     outcomes: list[Outcome] = []
     started: list[tuple[bytes, int]] = []
-    new_jobs: list[NewJob] = []  # jobs that come into being with these outcomes, in the same record
 
 
 class Heartbeat(Request, frozen=True, tag="heartbeat"):
@@ -240,6 +241,17 @@ class RunJobs(Request, frozen=True, tag="run_jobs"):
     id: bytes
 
 
+class RunResults(Request, frozen=True, tag="run_results"):
+    """Reply: (number, `JobResult`) of the run's jobs in order of submission, from the first after `after`.
+
+    As many as fit into `MAX_PAGE_BYTES` of results, `limit` at most, but one at least; [] at the end.
+    """
+
+    id: bytes
+    after: int = 0
+    limit: int = 10_000
+
+
 class RunChildren(Request, frozen=True, tag="run_children"):
     """Reply: the sub-runs of a run, as dicts."""
 
@@ -317,6 +329,7 @@ REPLIES: dict[type[Request], Any] = {
     Sql: Table,
     Run: dict[str, Any] | None,
     RunJobs: list[JobView],
+    RunResults: list[tuple[int, JobResult]],
     RunChildren: list[dict[str, Any]],
     WaitRun: str,
     CancelRun: int,
@@ -350,6 +363,7 @@ AnyRequest = (
     | Sql
     | Run
     | RunJobs
+    | RunResults
     | RunChildren
     | WaitRun
     | CancelRun

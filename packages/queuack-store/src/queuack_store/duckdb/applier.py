@@ -16,7 +16,7 @@ _REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in
 
 _SOURCES = (
     "jobs", "payloads", "edges", "states", "results", "attempts", "explained", "runs", "run_states", "purged",
-    "queues", "sessions", "closed", "answers", "lows", "tallies", "progress", "logs",
+    "queues", "sessions", "closed", "answers", "lows", "tallies", "progress", "logs", "memos",
 )  # fmt: skip
 
 
@@ -80,13 +80,15 @@ class Applier:
             self._bring("results", batch.result_columns(), "insert_results")
         if batch.attempts:
             self._bring("attempts", batch.attempt_columns(), "insert_attempts")
+        if batch.memos:
+            self._bring("memos", batch.memo_columns(), "insert_memos")
         if batch.explained:
             self._bring("explained", batch.explanation_columns(), "explain_attempts")
         self._write_observed(batch)
         self._write_upkeep(batch)
         if batch.purged:
             # Payloads first: they are found through their job's row.
-            deletes = ("payloads", "results", "attempts", "progress", "logs", "edges", "jobs")
+            deletes = ("payloads", "results", "attempts", "progress", "logs", "memos", "edges", "jobs")
             self._bring("purged", batch.purged_columns(), *(f"delete_{name}" for name in deletes))
 
     def _write_observed(self, batch: Batch) -> None:

@@ -19,6 +19,7 @@ from queuack_store.engine.changes import (
     Explanation,
     JobState,
     LogRow,
+    MemoRow,
     NewRow,
     ProgressRow,
     Record,
@@ -111,6 +112,7 @@ class Batch:
         self.progressed: dict[tuple[bytes, int], ProgressRow] = {}
         self.logged: list[LogRow] = []
         self._answers: list[Answer] = []
+        self.memos: list[MemoRow] = []
         for record in records:
             self._take(record)
 
@@ -130,6 +132,7 @@ class Batch:
         for answer in record.answers:
             self.lows[answer.session] = max(answer.low, self.lows.get(answer.session, 0))
         self._answers += record.answers
+        self.memos += record.memos
         self.explained += record.explained
         self.tallies.update({(queue, task): cells for queue, task, cells in record.tallies})
         self.progressed.update({(row.job_id, row.claim): row for row in record.progressed})
@@ -164,14 +167,19 @@ class Batch:
         }
 
     def edge_columns(self) -> Columns | None:
-        """The edges of the new jobs to their parents; None where there are none."""
-        specs = [row.spec for row in self.new.values() if row.spec.parents]
-        if not specs:
+        """The edges of the new jobs to their parents, and to what they feed; None where there are none."""
+        rows = [row for row in self.new.values() if row.spec.parents or row.spec.feeds]
+        if not rows:
             return None
+        specs = [row.spec for row in rows]
+        fed = [(child, row.spec.id, row.state.seq) for row in rows for child in row.spec.feeds]
+        # A parent that came after its child has its own number for a place: later than all before it.
         return {
-            "child_id": arrow.ids([s.id for s in specs for _ in s.parents]),
-            "parent_id": arrow.ids([parent for s in specs for parent in s.parents]),
-            "position": arrow.integers([place for s in specs for place in range(len(s.parents))]),
+            "child_id": arrow.ids([s.id for s in specs for _ in s.parents] + [edge[0] for edge in fed]),
+            "parent_id": arrow.ids([p for s in specs for p in s.parents] + [edge[1] for edge in fed]),
+            "position": arrow.integers(
+                [place for s in specs for place in range(len(s.parents))] + [edge[2] for edge in fed]
+            ),
         }
 
     def state_columns(self) -> Columns:
@@ -279,6 +287,15 @@ class Batch:
     def log_columns(self) -> Columns:
         """The lines that were logged."""
         return _transpose(self.logged, _LOG)
+
+    def memo_columns(self) -> Columns:
+        """The memos."""
+        return {
+            "job_id": arrow.ids([memo.job_id for memo in self.memos]),
+            "key": arrow.blobs([memo.key for memo in self.memos]),
+            "made_at": arrow.doubles([memo.made_at for memo in self.memos]),
+            "origin_id": arrow.ids([memo.origin for memo in self.memos]),
+        }
 
     def purged_columns(self) -> Columns:
         """The jobs that were purged."""

@@ -12,7 +12,7 @@ from queuack_store.errors import DamagedFileError, NewerSchemaError, NotADatabas
 OUR_TABLES = frozenset(
     {
         "jobs", "job_payloads", "job_results", "job_attempts", "job_dependencies", "dag_runs",
-        "queuack_meta", "queuack_sessions", "queuack_answers", "queuack_queues",
+        "job_memos", "queuack_meta", "queuack_sessions", "queuack_answers", "queuack_queues",
     }
 )  # fmt: skip
 

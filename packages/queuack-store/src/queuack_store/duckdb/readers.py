@@ -27,7 +27,7 @@ from queuack_store.engine.reads import (
     StoredRun,
 )
 from queuack_store.errors import InvalidRequestError
-from queuack_store.jobs import JobView, SessionInfo, StoredJob
+from queuack_store.jobs import JobResult, JobView, SessionInfo, StoredJob
 
 _HIGHEST_PRIORITY = 127  # TINYINT: above every priority there is
 _FOREVER_AGO = 0.0
@@ -168,6 +168,13 @@ def _views(_: Reader, rows: list[Row]) -> list[JobView]:
     return job_views(rows)
 
 
+def _results(_: Reader, rows: list[Row]) -> list[tuple[int, JobResult]]:
+    return [
+        (seq, JobResult(id_, status, result, error, None, reason, name))
+        for seq, id_, status, result, error, reason, name in rows
+    ]
+
+
 def _attempts(_: Reader, rows: list[Row]) -> list[dict[str, Any]]:
     return [as_dict(ATTEMPT_FIELDS, row) for row in rows]
 
@@ -176,6 +183,7 @@ def _attempts(_: Reader, rows: list[Row]) -> list[dict[str, Any]]:
 QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "dead_letters": _views,  # limit, queue (or None); the latest first
     "run_jobs": _views,  # id; in order of submission
+    "run_results": _results,  # id, after, limit, bytes; (seq, JobResult), in order of submission
     "attempts": _attempts,  # id; dicts, oldest first
     "run": Reader.run_dicts,  # id; at most one
     "run_by_key": Reader.run_dicts,  # key; at most one, the latest

@@ -68,6 +68,15 @@ class Explanation(msgspec.Struct, frozen=True, array_like=True, gc=False):
     peak_rss: int | None = None
 
 
+class MemoRow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A new row of `job_memos`: what a job's result may be found by; `origin` is the job that computed it."""
+
+    job_id: bytes
+    key: bytes
+    made_at: float
+    origin: bytes
+
+
 class RunState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The changing part of a row of `dag_runs`."""
 
@@ -139,6 +148,7 @@ class Record(msgspec.Struct, array_like=True, omit_defaults=True):
     tallies: list[tuple[str, str, bytes]] = []  # queue, task, all counts after this cycle
     progressed: list[ProgressRow] = []
     logged: list[LogRow] = []
+    memos: list[MemoRow] = []
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -15,6 +15,7 @@ from queuack_store.engine.changes import (
     Explanation,
     JobState,
     LogRow,
+    MemoRow,
     NewRow,
     ProgressRow,
     Record,
@@ -43,6 +44,7 @@ class Draft:
         "cycle",
         "explained",
         "logged",
+        "memos",
         "new",
         "new_runs",
         "opened",
@@ -67,6 +69,7 @@ class Draft:
         self.opened: list[SessionInfo] = []
         self.closed: list[tuple[bytes, float]] = []
         self.answers: list[Answer] = []
+        self.memos: list[MemoRow] = []  # each beside an attempt that ended
         self.explained: list[Explanation] = []
         self.progressed: list[ProgressRow] = []
         self.logged: list[LogRow] = []
@@ -139,6 +142,7 @@ class Draft:
             opened=self.opened,
             closed=self.closed,
             answers=self.answers,
+            memos=self.memos,
             explained=self.explained,
             tallies=[(t.queue, t.task, encode_cells(t.cells)) for t, _ in self._tallies],
             progressed=self.progressed,

@@ -101,6 +101,7 @@ class Job:
         "error",
         "execute_after",
         "expires_at",
+        "fed",
         "id",
         "kept",
         "max_attempts",
@@ -144,6 +145,7 @@ class Job:
         self.suspect = False  # was in the hands of a worker that died: handed out alone next time
         self.expires_at: float | None = None if spec.expires_s is None else now + spec.expires_s
         self.children: list[bytes] | None = None
+        self.fed: list[bytes] | None = None  # parents that came after it, where it was not loaded since
         self.cycle = -1  # the last cycle that changed it
         self.kept = False  # a waiting job that stays in memory
         self.result: bytes | None = None
@@ -164,6 +166,11 @@ class Job:
         job.children = list(row.children) or None
         job.result_known = row.status not in ENDED
         return job
+
+    def parents(self) -> tuple[bytes, ...]:
+        """Return the ids of all its parents, those that came after it last."""
+        parents = self.spec.parents
+        return (*parents, *self.fed) if self.fed else parents
 
     def image(self) -> JobState:
         """Return the changing part, as it is now."""

@@ -6,7 +6,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from queuack_store.jobs import NewJob, NewRun, Outcome
+import msgspec
+
+from queuack_store.jobs import Growth, Memo, NewJob, NewRun, Outcome
 from queuack_store.requests import (
     Cancel,
     Claim,
@@ -26,7 +28,7 @@ from queuack_store.requests import (
     WaitRun,
 )
 from queuack_store.retry import RetryPolicy
-from queuack_store.states import ENDED
+from queuack_store.states import ENDED, WAITING
 from queuack_store.testing.bench import Bench
 from queuack_store.testing.clients import Client
 
@@ -122,12 +124,42 @@ class Wishes:
             facts["delay_s"] = rnd.choice([None, None, 2.0])
         if kind == "done":
             facts["result"] = rnd.choice([None, b"r"])
-        finish = client.finish(rnd.randint(1, 4), kind, **facts)
-        if rnd.random() < 0.1:
-            added = [self._new_job([], None)]
-            self.made += [job.id for job in added]
-            return Finish(finish.outcomes, new_jobs=added)
-        return finish
+        if rnd.random() < 0.3:
+            facts["growth"] = self._growth()
+            if rnd.random() < 0.3:
+                held = rnd.sample(list(client.holds.items()), 1)
+                return Finish([Outcome(job, claim, "grown", growth=facts["growth"]) for job, claim in held])
+        return client.finish(rnd.randint(1, 4) if "growth" not in facts else 1, kind, **facts)
+
+    def _growth(self) -> Growth:
+        rnd = self.random
+        states = self.bench.model.jobs.values()
+        waiting = [job for job in states if job.status == WAITING]
+        fed = tuple(job.id for job in rnd.sample(waiting, min(len(waiting), rnd.choice([0, 1, 1, 2]))))
+        run_id = rnd.choice([None, self._bytes()])
+        jobs: list[NewJob] = []
+        for _place in range(rnd.randint(0, 3)):
+            job = self._new_job(jobs, run_id)
+            outside = tuple(p for p in job.parents if p not in fed and not self._behind(p, set(fed)))
+            jobs.append(msgspec.structs.replace(job, parents=outside, feeds=fed))
+        if run_id is not None:
+            self.run_ids.append(run_id)
+        self.made += [job.id for job in jobs]
+        closed = [job.id for job in rnd.sample(waiting, min(len(waiting), rnd.choice([0, 0, 1])))]
+        runs = [NewRun(run_id, "grown", parent_id=rnd.choice([None, *self._live_runs()]))] if run_id else []
+        memo = Memo(self._bytes()) if rnd.random() < 0.3 else None
+        return Growth(jobs, runs, closed, "not chosen", memo)
+
+    def _behind(self, job_id: bytes, above: set[bytes]) -> bool:
+        """Return whether a job depends on one of `above`, however indirectly: no cycle may come about."""
+        stack = [job_id]
+        while stack:
+            job = self.bench.model.jobs.get(stack.pop())
+            if job is not None:
+                if not above.isdisjoint(job.parents):
+                    return True
+                stack += job.parents
+        return False
 
     def _manage(self, _: Client) -> Request:
         rnd = self.random

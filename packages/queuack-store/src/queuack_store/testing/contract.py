@@ -8,6 +8,7 @@ from __future__ import annotations
 from queuack_store.testing.contract_claims import ClaimContract
 from queuack_store.testing.contract_dependencies import DependencyContract
 from queuack_store.testing.contract_enqueue import BackpressureContract, EnqueueContract
+from queuack_store.testing.contract_growth import GrowthContract
 from queuack_store.testing.contract_handles import HandleContract
 from queuack_store.testing.contract_history import HistoryContract
 from queuack_store.testing.contract_observing import ObservingContract
@@ -21,6 +22,7 @@ class StoreContract(
     ClaimContract,
     WaitingContract,
     DependencyContract,
+    GrowthContract,
     UpkeepContract,
     HistoryContract,
     ObservingContract,

@@ -115,7 +115,9 @@ class Deeds(Answers):
         model, request = self.model, ask.request
         if isinstance(error, UnknownJobError):
             ids = getattr(request, "ids", None) or [getattr(request, "id", None)]
-            new = getattr(request, "jobs", None) or getattr(request, "new_jobs", None) or []
+            new = [*getattr(request, "jobs", ())]
+            for outcome in getattr(request, "outcomes", ()):
+                new += outcome.growth.jobs if outcome.growth is not None else []
             ids = [*ids, *(parent for spec in new for parent in spec.parents)]
             since = ask.since if isinstance(ask, DatedAsk) else model.max_seq
             known = {i for i, job in model.jobs.items() if job.seq <= since}
@@ -168,7 +170,6 @@ class Deeds(Answers):
 
     def _take_finish(self, ask: Ask, request: Finish, refused: list[Any]) -> None:
         model = self.model
-        self._add(request.new_jobs)
         for job_id, number in request.started:
             job = model.jobs.get(job_id)
             if job is not None and job.status == CLAIMED and job.claim == number:
@@ -181,7 +182,7 @@ class Deeds(Answers):
             elif (job.status, job.claim, job.session) != (CLAIMED, outcome.claim, ask.session):
                 expected.append((index, "ClaimLostError"))
             else:
-                model.settle(job, outcome)
+                model.settle(job, outcome, self._seqs)
         assert [(index, error[0]) for index, error in refused] == expected, "other outcomes were refused"
 
     def _take_verdict(self, ask: Ask, request: Verdict, _: None) -> None:

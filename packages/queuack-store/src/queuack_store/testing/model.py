@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from queuack_store.jobs import NewJob, Outcome
+from queuack_store.jobs import Growth, NewJob, Outcome
 from queuack_store.retry import retry_delay_s
 from queuack_store.states import (
     CANCELLED,
@@ -35,6 +35,7 @@ class ModelJob:
     def __init__(self, spec: NewJob, seq: int, now: float) -> None:
         self.spec = spec
         self.id = spec.id
+        self.parents = list(dict.fromkeys(spec.parents))
         self.seq = seq
         self.status = PENDING
         self.priority = spec.priority
@@ -109,7 +110,7 @@ class Model:
 
     def waiting_on(self, job: ModelJob) -> int:
         """Return how many of a job's parents have not ended."""
-        found = (self.jobs.get(parent) for parent in dict.fromkeys(job.spec.parents))
+        found = map(self.jobs.get, job.parents)
         return sum(1 for parent in found if parent is not None and parent.status in LIVE)
 
     def ready(self, job: ModelJob) -> bool:
@@ -125,9 +126,8 @@ class Model:
         job = ModelJob(spec, seq, self.now)
         assert spec.id not in self.jobs, "this job exists already"
         self.jobs[spec.id] = self.by_seq[job.seq] = job
-        parents = [self.jobs[p] for p in dict.fromkeys(spec.parents)]
-        for parent in parents:
-            parent.children.append(job)
+        for parent in job.parents:
+            self.jobs[parent].children.append(job)
         self.touch(job)
         self.tally["enqueued"] += 1
         verdict = self.verdict(job)
@@ -142,7 +142,7 @@ class Model:
 
     def verdict(self, job: ModelJob) -> str:
         """Return what a job's parents make of it: it waits, is ready, or is skipped."""
-        parents = [self.jobs[p] for p in job.spec.parents if p in self.jobs]
+        parents = [self.jobs[p] for p in job.parents if p in self.jobs]
         bad = [p for p in parents if p.status in ENDED and p.status != DONE]
         good = any(p.status == DONE for p in parents)
         unfinished = any(p.status in LIVE for p in parents)
@@ -154,6 +154,14 @@ class Model:
                 return PENDING
             return WAITING if unfinished else SKIPPED
         return WAITING if unfinished else PENDING
+
+    def weigh(self, job: ModelJob) -> str:
+        """Release a waiting job where its parents have ended so; return their verdict."""
+        self.touch(job)
+        verdict = self.verdict(job)
+        if verdict == PENDING:
+            self.release(job)
+        return verdict
 
     def touch(self, job: ModelJob) -> None:
         """Note that the record of this cycle must name the job."""
@@ -170,14 +178,8 @@ class Model:
             job.status, job.completed_at = status, self.now
             self.tally[_COUNTED[status]] += 1
             job.session, job.suspect, job.cancelled = None, False, False
-            for child in job.children:
-                if child.status == WAITING:
-                    self.touch(child)
-                    verdict = self.verdict(child)
-                    if verdict == SKIPPED:
-                        todo.append((child, SKIPPED))
-                    elif verdict == PENDING:
-                        self.release(child)
+            waiting = [child for child in job.children if child.status == WAITING]
+            todo += [(child, SKIPPED) for child in waiting if self.weigh(child) == SKIPPED]
 
     def release(self, job: ModelJob) -> None:
         """Make a job ready, or delayed where its time has not come."""
@@ -219,14 +221,45 @@ class Model:
             job.attempts += 1
             self.tally["started"] += 1
 
-    def settle(self, job: ModelJob, outcome: Outcome) -> None:
-        """Let a claim end as its worker says."""
+    def grow(self, growth: Growth, seqs: dict[bytes, int]) -> None:
+        """Add to the graph what an outcome that counts says; `seqs` are the record's new jobs."""
+
+        def waits(job_id: bytes) -> bool:
+            return job_id in self.jobs and self.jobs[job_id].status == WAITING
+
+        wanted = [spec for spec in growth.jobs if all(map(waits, spec.feeds))]
+        assert {spec.id for spec in wanted} == {s.id for s in growth.jobs} & seqs.keys(), "other jobs grew"
+        made = {spec.run_id for spec in wanted}
+        self.runs.update({run.id: run.parent_id for run in growth.runs if run.id in made})
+        for spec in wanted:
+            job = self.add(spec, seqs[spec.id])
+            for fed in map(self.jobs.__getitem__, spec.feeds):
+                self.touch(fed)
+                fed.parents.append(job.id)
+                job.children.append(fed)
+                if job.status in ENDED and fed.status == WAITING and self.weigh(fed) == SKIPPED:
+                    self.end(fed, SKIPPED)
+        for child in map(self.jobs.get, growth.closed):
+            if child is None or (child.status == WAITING and child.spec.mode == "always"):
+                continue
+            if child.status == WAITING:
+                self.end(child, SKIPPED)
+            if child.status == SKIPPED:
+                self.touch(child)
+                child.max_attempts = 0
+
+    def settle(self, job: ModelJob, outcome: Outcome, seqs: dict[bytes, int]) -> None:
+        """Let a claim end, or grow, as its worker says."""
         if outcome.kind == "returned":
             self.hand_back(job)
             if outcome.delay_s and job.status == PENDING:
                 job.status, job.due = DELAYED, self.now + outcome.delay_s
             return
         self.start(job)
+        if outcome.growth is not None and outcome.kind in ("done", "grown"):
+            self.grow(outcome.growth, seqs)
+        if outcome.kind == "grown":
+            return
         if outcome.kind == "done":
             job.result = outcome.result
             self.end(job, DONE)
@@ -259,9 +292,9 @@ class Model:
                 family[job.id] = job
                 todo += [child for child in job.children if child.status == SKIPPED]
         count = 0
-        for job in sorted(family.values(), key=lambda job: job.seq):
+        for job in self.parents_first(family):
             verdict = self.verdict(job)
-            if verdict == SKIPPED:
+            if verdict == SKIPPED or not job.max_attempts:
                 continue
             self.touch(job)
             for child in job.children:
@@ -272,6 +305,17 @@ class Model:
             job.completed_at, job.started, job.due = None, False, None
             count += any(job is asked for asked in jobs)
         return count
+
+    def parents_first(self, family: dict[bytes, ModelJob]) -> list[ModelJob]:
+        """Return the jobs in order of submission, but none before its parents among them."""
+        order: list[ModelJob] = []
+        left = sorted(family.values(), key=lambda job: job.seq)
+        while left:
+            ahead = {job.id for job in left}
+            free = next((job for job in left if ahead.isdisjoint(job.parents)), left[0])
+            left.remove(free)
+            order.append(free)
+        return order
 
     # -- sessions --------------------------------------------------------------------------------
 
@@ -308,6 +352,6 @@ class Model:
         assert job.status in ENDED, f"purged while it was {job.status}"
         assert not any(child.status in LIVE for child in job.children), "purged before its children ended"
         del self.by_seq[job.seq]
-        for parent in job.spec.parents:
+        for parent in job.parents:
             if parent in self.jobs:
                 self.jobs[parent].children.remove(job)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from queuack_store.engine.changes import Attempt, JobState, NewRow, Record, RunRow
+from queuack_store.engine.changes import Attempt, JobState, MemoRow, NewRow, Record, RunRow
 from queuack_store.engine.reads import (
     Read,
     ReadDelayed,
@@ -44,6 +44,7 @@ class RowStore:
         self.children: dict[bytes, list[bytes]] = {}
         self.expiries: dict[bytes, float | None] = {}
         self.results: dict[bytes, bytes] = {}
+        self.memos: dict[bytes, MemoRow] = {}
         self.attempts: dict[bytes, list[Attempt]] = {}
         self.runs: dict[bytes, tuple[RunRow, str]] = {}
         self.sessions: dict[bytes, tuple[SessionInfo, float | None]] = {}
@@ -73,6 +74,7 @@ class RowStore:
         for state in record.states:
             self._update(state)
         self.results.update(record.results)
+        self.memos.update({memo.job_id: memo for memo in record.memos})
         for attempt in record.attempts:
             self.attempts.setdefault(attempt.job_id, []).append(attempt)
         for told in record.explained:
@@ -104,7 +106,12 @@ class RowStore:
         self.ids[seq] = spec.id
         for parent in dict.fromkeys(spec.parents):
             self.children.setdefault(parent, []).append(spec.id)
-        kept = msgspec.structs.replace(spec, delay_s=0.0, expires_s=None)
+        for fed in spec.feeds:
+            self.children.setdefault(spec.id, []).append(fed)
+            old, created_at, state = self.jobs[fed]
+            more = msgspec.structs.replace(old, parents=(*old.parents, spec.id))
+            self.jobs[fed] = (more, created_at, state)
+        kept = msgspec.structs.replace(spec, delay_s=0.0, expires_s=None, feeds=())
         self.jobs[spec.id] = (kept, stored(row.created_at) or 0.0, row.state)
         if spec.expires_s is not None:
             self.expiries[spec.id] = stored(row.created_at + spec.expires_s)
@@ -123,6 +130,7 @@ class RowStore:
             if job_id in self.children.get(parent, ()):
                 self.children[parent].remove(job_id)
         self.results.pop(job_id, None)
+        self.memos.pop(job_id, None)
         self.attempts.pop(job_id, None)
 
     def copy(self) -> RowStore:

@@ -1,1 +1,1 @@
-CREATE TABLE job_dependencies (child_id UUID, parent_id UUID, position INTEGER)
+CREATE TABLE job_dependencies (child_id UUID, parent_id UUID, position BIGINT)

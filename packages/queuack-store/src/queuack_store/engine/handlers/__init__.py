@@ -41,6 +41,7 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.Sql: questions.sql,
     requests.Run: questions.run,
     requests.RunJobs: questions.run_jobs,
+    requests.RunResults: questions.run_results,
     requests.RunChildren: questions.run_children,
     requests.WaitRun: questions.wait_run,
     requests.CancelRun: runs.cancel_run,

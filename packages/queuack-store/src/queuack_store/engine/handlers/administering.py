@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
@@ -109,15 +110,15 @@ def revive(core: Core, jobs: list[Job]) -> int:
         Missing: jobs or runs that must be read first; nothing was changed.
     """
     family = _family(core, jobs)
-    core.lookup.jobs([parent for job in family.values() for parent in job.spec.parents], strict=False)
+    core.lookup.jobs([parent for job in family.values() for parent in job.parents()], strict=False)
     core.lookup.runs(job.spec.run_id for job in family.values() if job.spec.run_id)
     asked = {job.id for job in jobs}
     count = 0
-    for job in sorted(family.values(), key=lambda job: job.seq):
-        parents = [core.state.jobs[p] for p in job.spec.parents if p in core.state.jobs]
+    for job in _parents_first(family):
+        parents = [core.state.jobs[p] for p in job.parents() if p in core.state.jobs]
         unfinished, reason = weigh_parents(parents, job.spec.mode)
-        if reason is not None:
-            continue  # another parent still stands in its way
+        if reason is not None or not job.max_attempts:
+            continue  # another parent still stands in its way, or a branch decided against it for good
         _revive_one(core, job, unfinished)
         count += job.id in asked
     return count
@@ -135,6 +136,28 @@ def _family(core: Core, jobs: list[Job]) -> dict[bytes, Job]:
         children = core.lookup.jobs(job.children or (), strict=False)
         stack.extend(child for child in children if child.status is SKIPPED)
     return family
+
+
+def _parents_first(family: dict[bytes, Job]) -> list[Job]:
+    """Return the jobs with those that are parents of others before these, else in order of submission."""
+    children = {
+        job.id: [c for c in dict.fromkeys(job.children or ()) if c in family] for job in family.values()
+    }
+    waits = dict.fromkeys(family, 0)
+    for found in children.values():
+        for child in found:
+            waits[child] += 1
+    ready = [(job.seq, job.id) for job in family.values() if not waits[job.id]]
+    heapify(ready)
+    order = []
+    while ready:
+        job_id = heappop(ready)[1]
+        order.append(family[job_id])
+        for child in children[job_id]:
+            waits[child] -= 1
+            if not waits[child]:
+                heappush(ready, (family[child].seq, child))
+    return order
 
 
 def _revive_one(core: Core, job: Job, unfinished: int) -> None:

@@ -89,6 +89,8 @@ def end(core: Core, job: Job, event: str, reason: str | None = None) -> None:
     stack = [(job, event, reason)]
     while stack:
         job, event, reason = stack.pop()
+        if job.status in ENDED:
+            continue  # two of its parents are on this way
         core.draft.touch(job)
         if job.status is CLAIMED:
             unclaim(core, job)

@@ -15,7 +15,7 @@ from queuack_store.engine.handlers.endings import (
     record_attempt,
     unclaim,
 )
-from queuack_store.engine.handlers.enqueueing import add_jobs, check, find_parents
+from queuack_store.engine.handlers.growing import Parents, grow, prepare
 from queuack_store.engine.tallies import RETRIED
 from queuack_store.jobs import Outcome
 from queuack_store.requests import MAX_PAYLOAD_BYTES, Finish
@@ -39,10 +39,7 @@ def finish(core: Core, ask: Ask) -> list[Any]:
     if ending:
         deep = any(_may_skip(o) for o in request.outcomes) or any(job.skip_reason for job in ending)
         need_children(core, ending, deep)
-    if request.new_jobs:
-        check(core, request.new_jobs)
-        parents = find_parents(core, request.new_jobs)
-        add_jobs(core, request.new_jobs, parents)
+    parents = prepare(core, request.outcomes)
     for job_id, number in request.started:
         job = jobs.get(job_id)
         if job is not None and job.claim == number and job.status is CLAIMED and job.started_at is None:
@@ -52,7 +49,7 @@ def finish(core: Core, ask: Ask) -> list[Any]:
     for index, outcome in enumerate(request.outcomes):
         job = jobs.get(outcome.id)
         if job is not None and job.claim == outcome.claim and session.claims.get(outcome.id) is job:
-            settle(core, job, outcome)
+            settle(core, job, outcome, parents)
         else:
             refused.append((index, errors.to_wire(_refusal(outcome, job))))
     return refused
@@ -60,7 +57,8 @@ def finish(core: Core, ask: Ask) -> list[Any]:
 
 def _may_skip(outcome: Outcome) -> bool:
     """Return whether what is behind the job may be skipped: then all of it is needed."""
-    return outcome.kind in ("failed", "cancelled", "skipped") or _is_too_large(outcome)
+    closes = outcome.growth is not None and outcome.growth.closed
+    return outcome.kind in ("failed", "cancelled", "skipped") or bool(closes) or _is_too_large(outcome)
 
 
 def _is_too_large(outcome: Outcome) -> bool:
@@ -79,8 +77,8 @@ def _refusal(outcome: Outcome, job: Job | None) -> errors.QueuackError:
     )
 
 
-def settle(core: Core, job: Job, outcome: Outcome) -> None:
-    """Let one current claim end as its worker says."""
+def settle(core: Core, job: Job, outcome: Outcome, parents: Parents) -> None:
+    """Let one current claim end, or grow, as its worker says; `parents` are those of the jobs it adds."""
     kind = outcome.kind
     if kind == "returned":
         if take_back(core, job) and outcome.delay_s:
@@ -89,10 +87,16 @@ def settle(core: Core, job: Job, outcome: Outcome) -> None:
     core.draft.touch(job)
     if job.started_at is None:
         begin(core, job, max(job.claimed_at or 0.0, core.now - outcome.duration_s))
+    if kind == "grown":
+        if outcome.growth is not None:
+            grow(core, job, outcome.growth, parents)
+        return
     if outcome.duration_s:
         core.expected.learn(job.spec.task, outcome.duration_s)
     too_large = _is_too_large(outcome)
     if kind == "done" and not too_large:
+        if outcome.growth is not None:
+            grow(core, job, outcome.growth, parents)
         _succeed(core, job, outcome)
         return
     error = _too_large(outcome) if too_large else (outcome.error or "no reason given")[:MAX_ERROR_CHARS]

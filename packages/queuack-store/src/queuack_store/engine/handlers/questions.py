@@ -13,6 +13,7 @@ from queuack_store.engine.state import ready_key
 from queuack_store.errors import UnknownJobError
 from queuack_store.jobs import JobResult
 from queuack_store.requests import (
+    MAX_PAGE_BYTES,
     Attempts,
     DeadLetters,
     GetJob,
@@ -21,6 +22,7 @@ from queuack_store.requests import (
     Run,
     RunChildren,
     RunJobs,
+    RunResults,
     Sql,
     Stats,
     Wait,
@@ -80,7 +82,7 @@ def get_parents(core: Core, ask: Ask) -> Any:
     """Answer `GetParents`."""
     request: GetParents = ask.request
     (job,) = core.lookup.jobs([request.id])
-    parents = core.lookup.jobs(list(dict.fromkeys(job.spec.parents)), strict=False)
+    parents = core.lookup.jobs(list(dict.fromkeys(job.parents())), strict=False)
     return results(core, ask, parents, lambda found: found)
 
 
@@ -141,6 +143,13 @@ def run_jobs(core: Core, ask: Ask) -> Any:
     """Answer `RunJobs`."""
     request: RunJobs = ask.request
     return _query(core, ask, "run_jobs", list, id=request.id)
+
+
+def run_results(core: Core, ask: Ask) -> Any:
+    """Answer `RunResults`."""
+    request: RunResults = ask.request
+    page = {"id": request.id, "after": request.after, "limit": max(1, request.limit)}
+    return _query(core, ask, "run_results", list, **page, bytes=MAX_PAGE_BYTES)
 
 
 def run_children(core: Core, ask: Ask) -> Any:
@@ -204,7 +213,7 @@ def why(core: Core, ask: Ask) -> dict[str, Any]:
             f" after: {job.error}" if job.error else ""
         )
     elif job.status is WAITING:
-        parents = core.lookup.jobs(list(job.spec.parents), strict=False)
+        parents = core.lookup.jobs(job.parents(), strict=False)
         open_ones = [p for p in parents if p.status not in ENDED]
         facts["reason"] = "waiting"
         facts["parents"] = [

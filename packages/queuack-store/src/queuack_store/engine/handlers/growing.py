@@ -1,0 +1,95 @@
+"""What an outcome adds to the graph around its job: new jobs, and children that are not to run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from queuack_store.engine.changes import MemoRow
+from queuack_store.engine.entries import Job
+from queuack_store.engine.handlers.endings import end, need_children, parent_ended
+from queuack_store.engine.handlers.enqueueing import add_jobs, add_run, check, find_parents
+from queuack_store.jobs import Growth, Memo, NewJob, Outcome
+from queuack_store.states import ENDED, SKIPPED, WAITING
+
+if TYPE_CHECKING:
+    from queuack_store.engine.core import Core
+
+Parents = dict[bytes, Job | None]
+
+
+def prepare(core: Core, outcomes: list[Outcome]) -> Parents:
+    """Refuse what can't be added, before anything is changed; return the new jobs' parents.
+
+    Raises:
+        Missing: jobs that must be read first. InvalidRequestError, UnknownJobError: nothing was changed.
+    """
+    jobs: list[NewJob] = []
+    touched: set[bytes] = set()
+    for outcome in outcomes:
+        if outcome.growth is not None:
+            jobs += outcome.growth.jobs
+            touched.update(outcome.growth.closed)
+    touched.update(fed for job in jobs for fed in job.feeds)
+    if touched:  # they may be skipped, and what is behind them, too
+        need_children(core, core.lookup.jobs(touched, strict=False), deep=True)
+    if not jobs:
+        return {}
+    check(core, jobs)
+    return find_parents(core, jobs)
+
+
+def grow(core: Core, job: Job, growth: Growth, parents: Parents) -> None:
+    """Add what an outcome of `job` that counts says; call before the job ends."""
+    wanted = [spec for spec in growth.jobs if all(_waits(core, fed) for fed in spec.feeds)]
+    for run in growth.runs:
+        count = sum(1 for spec in wanted if spec.run_id == run.id)
+        if count:
+            add_run(core, run, count)
+    add_jobs(core, wanted, parents)
+    for spec in wanted:
+        for fed in spec.feeds:
+            _feed(core, core.state.jobs[fed], core.state.jobs[spec.id])
+    for child_id in growth.closed:
+        child = core.state.jobs.get(child_id)
+        if child is not None:
+            _close(core, child, growth.reason)
+    if growth.memo is not None:
+        _keep(core, job, growth.memo)
+
+
+def _waits(core: Core, job_id: bytes) -> bool:
+    job = core.state.jobs.get(job_id)
+    return job is not None and job.status is WAITING
+
+
+def _feed(core: Core, fed: Job, parent: Job) -> None:
+    core.draft.touch(fed)
+    if fed.fed is None:
+        fed.fed = []
+    fed.fed.append(parent.id)
+    core.draft.on_rollback(fed.fed.pop)
+    parent.children = [*(parent.children or ()), fed.id]
+    if fed.status is not WAITING:
+        return  # an earlier one of the new jobs was skipped at once, and took it along
+    fed.waiting_on += 1
+    if parent.status in ENDED:
+        verdict = parent_ended(core, fed, parent)
+        if verdict is not None:
+            end(core, fed, "skip", verdict)
+
+
+def _close(core: Core, child: Job, reason: str) -> None:
+    """Skip a child for good: with no attempt to spend, nothing brings it back."""
+    if child.status is WAITING:
+        if child.spec.mode == "always":
+            return
+        end(core, child, "skip", reason)
+    elif child.status is not SKIPPED:
+        return
+    core.draft.touch(child)
+    child.skip_reason, child.max_attempts = reason, 0
+
+
+def _keep(core: Core, job: Job, memo: Memo) -> None:
+    made_at = core.now if memo.made_at is None else memo.made_at
+    core.draft.memos.append(MemoRow(job.id, memo.key, made_at, memo.origin or job.id))
