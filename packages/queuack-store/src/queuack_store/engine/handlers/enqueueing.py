@@ -32,6 +32,8 @@ def enqueue(core: Core, ask: Ask) -> Enqueued:
                 return Enqueued(run_id=known)
     check(core, request.jobs)
     parents = find_parents(core, request.jobs)
+    new = {run.id for run in request.runs}
+    core.lookup.runs(run.parent_id for run in request.runs if run.parent_id and run.parent_id not in new)
     depth = None
     if request.limits is not None:
         depth = check_backpressure(core, request.jobs, request.limits)

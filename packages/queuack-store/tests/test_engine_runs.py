@@ -1,0 +1,42 @@
+"""Runs within runs, also where one of them has left the engine's memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from queuack_store.engine.inbox import OpenSession
+from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo
+from queuack_store.requests import Claim, Enqueue, Finish
+from queuack_store.testing.bench import NOBODY, Bench
+from queuack_store.testing.bounds import small_bounds
+from queuack_store.testing.deeds import DatedAsk
+
+SESSION = b"s" * 16
+TOP, MIDDLE, BOTTOM = (bytes([n]) * 16 for n in (1, 2, 3))
+
+
+def job(number: int, run_id: bytes, delay_s: float = 0.0) -> NewJob:
+    return NewJob(bytes([number]) * 16, "t:f", b"", run_id=run_id, delay_s=delay_s)
+
+
+def test_a_run_may_be_part_of_one_that_has_ended() -> None:
+    with small_bounds():
+        bench, seq = Bench(), 0
+
+        def ask(request: Any) -> Any:
+            nonlocal seq
+            seq += 1
+            mine = DatedAsk(SESSION, request, NOBODY, seq, seq)
+            replies = bench.cycle([mine]) + bench.settle()
+            return next((value for a, value in replies if a is mine), None)
+
+        ask(OpenSession(SessionInfo(SESSION, pid=1)))
+        ask(Enqueue([job(11, TOP, delay_s=1e6)], runs=[NewRun(TOP, "top")]))
+        ask(Enqueue([job(12, MIDDLE)], runs=[NewRun(MIDDLE, "middle", parent_id=TOP)]))
+        (held,) = ask(Claim([], run_id=TOP))
+        ask(Finish([Outcome(held.id, held.claim)]))
+        assert MIDDLE not in bench.core.state.runs
+        ask(Enqueue([job(13, BOTTOM)], runs=[NewRun(BOTTOM, "bottom", parent_id=MIDDLE)]))
+        (found,) = ask(Claim([], run_id=TOP))
+        assert found.id == job(13, BOTTOM).id
+        assert bench.core.state.runs[MIDDLE].status == "running"
