@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from queuack_store import DuckQueue, JobStatus
-from worker_pools import alive
+from worker_pools import gone
 
 WAIT_S = 60.0
 
@@ -183,22 +183,7 @@ def test_children_of_a_killed_supervisor_drain(
     # Their ends of standard error close when they are gone.
     command._reader.join(WAIT_S)
     assert not command._reader.is_alive()
-    for pid in pids:
-        _gone(pid)
-        assert not alive(pid)
-
-
-def _gone(pid: int) -> None:
-    """Wait for the end of a process that is not ours, where the system can tell."""
-    if hasattr(os, "pidfd_open"):
-        import select
-
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:
-            return
-        select.select([fd], [], [], WAIT_S)
-        os.close(fd)
+    assert all(gone(pid) for pid in pids)
 
 
 @pytest.mark.parametrize(
@@ -209,6 +194,9 @@ def _gone(pid: int) -> None:
         (["--max-memory-per-job", "lots"], "no size"),
         (["--log-format", "xml"], "--log-format"),
         (["--grace", "-1"], "--grace"),
+        (["--claim-timeout", "0"], "--claim-timeout"),
+        (["--max-memory-percent", "400"], "--max-memory-percent"),
+        (["--max-jobs-per-child", "0"], "--max-jobs-per-child"),
         (["--nonsense"], "No such option"),
         (["--serialization", "yaml"], "serialization"),
     ],

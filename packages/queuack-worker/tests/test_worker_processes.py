@@ -15,7 +15,7 @@ import worker_jobs as jobs
 from queuack_store import DuckQueue, JobCancelledError, JobFailedError, JobStatus
 from queuack_worker import Worker, WorkerStartError
 from queuack_worker.resources import Limits
-from worker_pools import RunningPool, alive
+from worker_pools import RunningPool, alive, gone, small_cgroup
 
 WAIT_S = 60.0
 Start = Callable[..., RunningPool]
@@ -86,15 +86,6 @@ def test_a_killed_child_costs_its_job_one_attempt_and_is_replaced(
     assert "peak RSS" in died.facts["verdict"]
 
 
-def test_a_job_that_kills_every_child_ends_failed(shared: DuckQueue, pool_of: Start) -> None:
-    pool_of(1)
-    job_id = shared.enqueue(jobs.kill_self, max_attempts=2, retry_delay=0.0)
-    with pytest.raises(JobFailedError, match=r"died|killed|SIGKILL|went away"):
-        shared.wait(job_id, WAIT_S)
-    assert len(attempts(shared, job_id)) == 2
-    assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
-
-
 def test_a_job_that_ignores_its_timeout_takes_its_process_along(
     shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
 ) -> None:
@@ -142,7 +133,56 @@ def test_code_in_c_that_never_returns_is_killed_by_the_supervisor(shared: DuckQu
         shared.wait(late, WAIT_S)
     (died,) = pool.wait_for("child_died")
     assert "timeout of 0.2 s" in died.facts["verdict"]
+    ((outcome, error),) = attempts(shared, late)
+    assert outcome == "died"
+    assert "timeout of 0.2 s and could not be interrupted" in error
     assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_code_in_c_takes_no_attempt_of_the_jobs_beside_it(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    pool_of(1, concurrency=2, grace_s=0.2)
+    beside = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
+    first = began(ear)
+    late = shared.enqueue(jobs.spin_in_c, timeout_seconds=0.2, max_attempts=1)
+    with pytest.raises(JobFailedError):
+        shared.wait(late, WAIT_S)
+    assert began(ear) != first
+    gate.touch()
+    assert shared.wait(beside, WAIT_S) == "held"
+    assert [outcome for outcome, _ in attempts(shared, beside)] == ["returned", "done"]
+
+
+def test_a_job_that_ends_its_process_takes_no_attempt_of_the_jobs_beside_it(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    pool_of(1, concurrency=2)
+    beside = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
+    asleep = shared.enqueue(jobs.sleep_async, (1_000.0, address(ear)), max_attempts=1)
+    assert began(ear) == began(ear)
+    guilty = shared.enqueue(jobs.exit_process, (9,), max_attempts=1)
+    with pytest.raises(JobFailedError, match=r"the job ended its process: os._exit\(9\)"):
+        shared.wait(guilty, WAIT_S)
+    assert began(ear) == began(ear)
+    gate.touch()
+    assert shared.wait(beside, WAIT_S) == "held"
+    assert [outcome for outcome, _ in attempts(shared, beside)] == ["returned", "done"]
+    assert shared.cancel(asleep)
+    with pytest.raises(JobCancelledError):
+        shared.wait(asleep, WAIT_S)
+    assert [outcome for outcome, _ in attempts(shared, asleep)] == ["returned", "cancelled"]
+
+
+def test_what_a_dead_child_had_started_dies_too(shared: DuckQueue, pool_of: Start, tmp_path: Path) -> None:
+    pool = pool_of(1)
+    job_id = shared.enqueue(jobs.leave_a_process, (str(tmp_path / "pid"),), max_attempts=1)
+    with pytest.raises(JobFailedError):
+        shared.wait(job_id, WAIT_S)
+    pool.wait_for("child_died")
+    assert gone(int((tmp_path / "pid").read_text()))
 
 
 def test_children_are_recycled_after_their_share_of_jobs(shared: DuckQueue, pool_of: Start) -> None:
@@ -154,6 +194,37 @@ def test_children_are_recycled_after_their_share_of_jobs(shared: DuckQueue, pool
     assert all(shared.get_job(job_id).attempts == 1 for job_id in ids)  # type: ignore[union-attr]
     pool.stop()
     assert not any(event.name == "child_died" for event in pool.events)
+
+
+def test_a_child_that_is_replaced_lets_its_last_job_end(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    """However long that takes; meanwhile its successor is not replaced in turn."""
+    gate = tmp_path / "gate"
+    pool = pool_of(1, concurrency=2, max_jobs=5, shutdown_timeout_s=0.0, grace_s=0.0)
+    held = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
+    began(ear)
+    for job_id in [shared.enqueue(jobs.pid) for _ in range(60)]:
+        shared.wait(job_id, WAIT_S)
+    assert len(pool.wait_for("child_started")) == 2
+    gate.touch()
+    assert shared.wait(held, WAIT_S) == "held"
+    assert [outcome for outcome, _ in attempts(shared, held)] == ["done"]
+    pool.wait_for("child_started", 3)
+
+
+def test_a_child_that_is_replaced_still_hears_that_the_pool_stops(
+    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+) -> None:
+    pool = pool_of(1, concurrency=2, max_jobs=1, shutdown_timeout_s=0.0)
+    held = shared.enqueue(jobs.hold, (address(ear), str(tmp_path / "gate")), max_attempts=1)
+    began(ear)
+    shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S)
+    pool.wait_for("child_ready", 2)
+    pool.stop()
+    job = shared.get_job(held)
+    assert job is not None
+    assert (job.status, job.attempts) == (JobStatus.PENDING, 0)
 
 
 def test_children_that_hold_too_much_memory_are_recycled(shared: DuckQueue, pool_of: Start) -> None:
@@ -171,9 +242,11 @@ def test_a_machine_that_is_full_claims_nothing(shared: DuckQueue, pool_of: Start
     assert "disk has" in event.facts["reason"]
     pool.wait_for("child_ready")
     job_id = shared.enqueue(jobs.add, (1, 2))
-    pool.supervisor._limits = Limits(min_disk_free=1, folder=str(tmp_path))
+    assert "disk has" in (pool.supervisor.paused or "")
+    pool.supervisor._guard._limits = Limits(min_disk_free=1, folder=str(tmp_path))  # type: ignore[union-attr]
     pool.wait_for("claims_resumed")
     assert shared.wait(job_id, WAIT_S) == 3
+    assert pool.supervisor.paused is None
 
 
 def test_children_that_cannot_start_end_the_pool(shared: DuckQueue) -> None:
@@ -200,15 +273,22 @@ def test_a_stopped_child_loses_its_claims_and_is_killed(
 
 
 @pytest.mark.parametrize(
-    ("func", "args", "verdict"),
+    ("func", "args", "verdict", "outcome", "text"),
     [
-        (jobs.segfault, (), "SIGSEGV"),
-        (jobs.exit_process, (7,), "code 7"),
-        (jobs.exit_process, (0,), "code 0"),
+        (jobs.segfault, (), "SIGSEGV", "died", "died of SIGSEGV (a crash in native code), peak RSS"),
+        (jobs.kill_self, (), "SIGKILL", "died", "died of SIGKILL, peak RSS"),
+        (jobs.exit_process, (7,), "code 7", "failed", "os._exit(7)"),
+        (jobs.exit_process, (0,), "code 0", "failed", "os._exit(0)"),
     ],
 )
 def test_poison_that_ends_its_process(
-    shared: DuckQueue, pool_of: Start, func: Any, args: tuple[Any, ...], verdict: str
+    shared: DuckQueue,
+    pool_of: Start,
+    func: Any,
+    args: tuple[Any, ...],
+    verdict: str,
+    outcome: str,
+    text: str,
 ) -> None:
     pool = pool_of(1)
     job_id = shared.enqueue(func, args, max_attempts=2, retry_delay=0.0)
@@ -216,7 +296,13 @@ def test_poison_that_ends_its_process(
         shared.wait(job_id, WAIT_S)
     deaths = pool.wait_for("child_died", 2)
     assert all(verdict in death.facts["verdict"] for death in deaths)
-    assert len(attempts(shared, job_id)) == 2
+    told = attempts(shared, job_id)
+    assert [outcome for outcome, _ in told] == [outcome] * 2
+    assert all(text in error for _, error in told), told
+    job = shared.get_job(job_id)
+    assert job is not None
+    assert (job.status, job.attempts) == (JobStatus.FAILED, 2)
+    assert text in (job.error or "")
     assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
 
 
@@ -237,12 +323,30 @@ def test_poison_that_processes_survive(shared: DuckQueue, pool_of: Start) -> Non
     assert not any(event.name == "child_died" for event in pool.events)
 
 
-def test_a_memory_hog_meets_its_limit(shared: DuckQueue, pool_of: Start) -> None:
+@pytest.mark.parametrize("func", [jobs.hog, jobs.hoard])
+def test_a_memory_hog_meets_its_limit(shared: DuckQueue, pool_of: Start, func: Any) -> None:
     pool_of(1, memory_limit=256 << 20)
-    job_id = shared.enqueue(jobs.hog, max_attempts=1)
+    job_id = shared.enqueue(func, max_attempts=1)
     with pytest.raises(JobFailedError, match="out of memory: the job needed more than the limit of 256 MB"):
         shared.wait(job_id, WAIT_S)
     assert shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+
+
+def test_the_oom_killer_is_named(shared: DuckQueue, pool_of: Start) -> None:
+    """A real one: the job moves its process into a cgroup with less memory than it takes."""
+    cgroup = small_cgroup(96 << 20)
+    try:
+        pool = pool_of(1)
+        job_id = shared.enqueue(jobs.hoard_in, (str(cgroup),), max_attempts=1)
+        with pytest.raises(JobFailedError):
+            shared.wait(job_id, WAIT_S)
+        (died,) = pool.wait_for("child_died")
+        ((outcome, error),) = attempts(shared, job_id)
+        assert (outcome, error) == ("died", died.facts["verdict"])
+        assert "was killed by the OOM killer (SIGKILL), peak RSS" in error
+        shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S)
+    finally:
+        cgroup.rmdir()
 
 
 def test_a_function_that_cannot_be_found_fails_its_job_alone(shared: DuckQueue, pool_of: Start) -> None:

@@ -18,7 +18,13 @@ from queuack_store import (
     JobStatus,
     StoreClosedError,
 )
+from queuack_store.jobs import Outcome
+from queuack_store.requests import Claim, Finish
 from queuack_worker import Worker, WorkerPool, get_context
+from queuack_worker.crew import Crew
+from queuack_worker.events import Event
+from queuack_worker.resources import Limits
+from queuack_worker.settings import Settings
 
 WAIT_S = 30.0
 
@@ -225,7 +231,7 @@ def test_a_timeout_interrupts_a_coroutine(memory: DuckQueue) -> None:
 
 
 def test_a_thread_that_cannot_be_interrupted_is_abandoned_and_replaced(memory: DuckQueue) -> None:
-    pool = WorkerPool(memory, 1).with_grace(0.1)
+    pool = WorkerPool(memory, 1, grace=0.1)
     with pool:
         before = pool.threads
         late = memory.enqueue(jobs.nap, (3.0,), timeout_seconds=0.1, max_attempts=1)
@@ -330,6 +336,58 @@ def test_max_jobs_in_flight_is_a_cap(memory: DuckQueue, ear: socket.socket, tmp_
     thread.join(WAIT_S)
 
 
+def test_a_full_machine_keeps_threads_from_claiming(memory: DuckQueue, tmp_path: Path) -> None:
+    worker = Worker(memory, min_disk_free=1 << 60)
+    told: list[Event] = []
+    paused = threading.Event()
+
+    def hear(event: Event) -> None:
+        told.append(event)
+        paused.set()
+
+    worker.events.subscribe(hear)
+    assert worker.paused is None
+    job_id = memory.enqueue(jobs.add, (1, 2))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    assert paused.wait(WAIT_S)
+    assert "disk has" in told[0].facts["reason"]
+    running = worker._running
+    assert isinstance(running, Crew)
+    assert worker.paused == told[0].facts["reason"]
+    assert memory.stats()["pending"] == 1
+    running.guard._limits = Limits(min_disk_free=1, folder=str(tmp_path))  # type: ignore[union-attr]
+    assert memory.wait(job_id, WAIT_S) == 3
+    assert [event.name for event in told][:2] == ["claims_paused", "claims_resumed"]
+    worker.stop()
+    thread.join(WAIT_S)
+
+
+def test_a_machine_with_room_does_not_hinder_a_pool(memory: DuckQueue) -> None:
+    with WorkerPool(memory, 1, max_load=1e9, max_memory_percent=100, min_disk_free="1K") as pool:
+        assert memory.wait(memory.enqueue(jobs.add, (1, 2)), WAIT_S) == 3
+        assert pool.paused is None
+
+
+def test_a_second_claim_is_for_runners_that_have_nothing_to_do(memory: DuckQueue) -> None:
+    """Two claims for later work in flight would leave an idle runner without any until one ends."""
+    crew = Crew(memory, Settings((("default", 50),), concurrency=2))
+    link = crew.link
+    job_id = memory.enqueue(jobs.nothing, queue="other")
+    (held,) = memory.store.call(Claim([("other", 1)]))
+    crew.jobs.append(held)
+    link.open()
+    crew.idle = 1
+    link.flush()
+    assert [idle for _count, idle in link._claims.values()] == [0]
+    crew.jobs.clear()
+    link.flush()
+    assert sorted(idle for _count, idle in link._claims.values()) == [0, 1]
+    link.shut()
+    memory.store.call(Finish([Outcome(held.id, held.claim)]))
+    assert memory.wait(job_id, WAIT_S) is None
+
+
 def test_a_worker_ends_when_its_queue_is_closed_under_it() -> None:
     queue = DuckQueue(":memory:")
     worker = Worker(queue)
@@ -360,6 +418,16 @@ def test_a_worker_ends_when_its_queue_is_closed_under_it() -> None:
         {"queues": [("a", "heavy")]},
         {"batch_size": 0},
         {"max_jobs_in_flight": 0},
+        {"max_jobs_per_child": 3},  # without processes
+        {"max_memory_per_job": "1G"},
+        {"nonsense": 1},
+        {"grace": -1},
+        {"shutdown_timeout": float("inf")},
+        {"claim_timeout": 0},
+        {"async_concurrency": 0},
+        {"max_memory_percent": 101},
+        {"max_load": "much"},
+        {"min_disk_free": "lots"},
     ],
 )
 def test_wrong_settings_are_refused(memory: DuckQueue, wrong: dict[str, object]) -> None:

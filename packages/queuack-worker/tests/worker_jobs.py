@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -264,6 +265,26 @@ def kill_self() -> None:
 
 def hog() -> int:
     return len(bytearray(8 << 30))
+
+
+def hoard() -> int:
+    """Take memory in small pieces until there is none."""
+    pieces = []
+    while True:
+        pieces.append(bytearray(64 << 10))
+
+
+def hoard_in(cgroup: str) -> None:
+    """Take memory where the kernel's OOM killer watches over it."""
+    (Path(cgroup) / "cgroup.procs").write_text(str(os.getpid()))
+    hoard()
+
+
+def leave_a_process(path: str) -> None:
+    """Start a process, say which, and die."""
+    process = subprocess.Popen(["sleep", "1000"])
+    Path(path).write_text(str(process.pid))
+    kill_self()
 
 
 def spin_in_c() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
+import pytest
 from queuack_store import DuckQueue
 from queuack_worker.events import Event, Events
 from queuack_worker.settings import Settings
@@ -76,3 +79,33 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def gone(pid: int) -> bool:
+    """Wait for the end of a process that is not ours; return whether it came."""
+    if hasattr(os, "pidfd_open"):
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return True
+        select.select([fd], [], [], PATIENCE_S)
+        os.close(fd)
+    return not alive(pid)
+
+
+def small_cgroup(limit: int) -> Path:
+    """Make a control group whose processes may take `limit` bytes; skip the test where that can't be."""
+    for hierarchy, name in (("memory", "memory.limit_in_bytes"), ("", "memory.max")):
+        root = Path("/sys/fs/cgroup") / hierarchy
+        cgroup = root / f"queuack-test-{os.getpid()}"
+        try:
+            cgroup.mkdir()
+        except OSError:
+            continue
+        try:
+            (cgroup / name).write_text(str(limit))
+            (cgroup / "cgroup.procs").read_text()
+            return cgroup
+        except OSError:
+            cgroup.rmdir()
+    pytest.skip("no control group with a memory limit can be made here")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         WorkerStartError,
         WorkerStoppingError,
     )
+    from queuack_worker.options import WorkerOptions
     from queuack_worker.outcomes import Cancel, Discard, Snooze
     from queuack_worker.pool import WorkerPool
     from queuack_worker.tasks import async_task, retry_rules, retry_task, timed_task
@@ -32,6 +33,7 @@ __all__ = [
     "Snooze",
     "TaskContext",
     "Worker",
+    "WorkerOptions",
     "WorkerPool",
     "WorkerStartError",
     "WorkerStoppingError",
@@ -48,6 +50,7 @@ _HOMES = {
     "Snooze": "queuack_worker.outcomes",
     "TaskContext": "queuack_worker.context",
     "Worker": "queuack_worker.worker",
+    "WorkerOptions": "queuack_worker.options",
     "WorkerPool": "queuack_worker.pool",
     "async_task": "queuack_worker.tasks",
     "get_context": "queuack_worker.context",

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NoReturn
 from queuack_store.clock import monotonic
 
 from queuack_worker.board import Board, Row
+from queuack_worker.context import current_slot
 from queuack_worker.control import Channel, Message, Setup
 from queuack_worker.events import Event, Events, log
 from queuack_worker.lines import light_logging
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from queuack_worker.crew import Crew
 
+REALLY_EXIT = os._exit
 FAILED, DRAINED, CONDEMNED = 1, 0, 70  # exit codes; 70: a job could not be stopped
 WATCHDOG_S = 5.0  # how often the watchdog is put off
 CLOSE_S = 5.0
@@ -72,7 +74,7 @@ class Child:
     def __init__(self, channel: Channel, board_fd: int) -> None:
         self._channel = channel
         self._board_fd = board_fd
-        self._crew: Crew | None = None
+        self.crew: Crew | None = None
         self._draining = False
         self._lock = threading.RLock()  # a signal may ask again in the very thread that asks
 
@@ -95,6 +97,8 @@ class Child:
         """Begin to drain in a thread of its own, then end the process."""
         with self._lock:
             if self._draining:
+                if self.crew is not None:
+                    self.crew.hasten(self._patience_s(timeout_s))
                 return
             self._draining = True
         threading.Thread(target=self._drain, args=(timeout_s,), name="queuack-drain").start()
@@ -127,8 +131,8 @@ class Child:
             allowed_modules=setup.allowed_modules,
         )
         oversight = Oversight(board, self._channel, setup.patience_s)
-        self._crew = Crew(queue, s, oversight, events)
-        self._crew.start()
+        self.crew = Crew(queue, s, oversight, events)
+        self.crew.start()
         if s.memory_limit is not None:
             limit_memory(s.memory_limit * s.concurrency)  # after the threads have got their stacks
         self._channel.send("ready")
@@ -137,7 +141,7 @@ class Child:
         self._channel.send("event", name=event.name, level=event.level, facts=event.facts)
 
     def _obey(self, message: Message) -> None:
-        crew = self._crew
+        crew = self.crew
         assert crew is not None
         if message.do == "drain":
             self.drain(message.timeout_s)
@@ -145,22 +149,26 @@ class Child:
             crew.drain_now()
             self.drain(0.0)
         elif message.do == "pause":
-            crew.link.shut()
-            crew.hand_back()
-            crew.wake()
-        elif message.do == "resume" and not self._draining:
-            crew.link.open()
+            crew.pause()
+        elif message.do == "resume":
+            crew.resume()
 
     def _drain(self, timeout_s: float | None) -> None:
-        crew = self._crew
+        crew = self.crew
         if crew is not None:
             try:
-                crew.drain(crew.settings.shutdown_timeout_s if timeout_s is None else timeout_s)
+                crew.drain(self._patience_s(timeout_s))
                 self._close(crew.queue)
             except Exception:
                 log.exception("the drain failed")
                 _exit(FAILED)
         _exit(DRAINED)
+
+    def _patience_s(self, asked_s: float | None) -> float:
+        crew = self.crew
+        if asked_s is not None or crew is None:
+            return asked_s or 0.0
+        return crew.settings.shutdown_timeout_s
 
     def _close(self, queue: DuckQueue) -> None:
         # All is stored and handed back by now: an owner that doesn't answer must not keep the process.
@@ -176,7 +184,24 @@ def _exit(code: int) -> NoReturn:
             stream.flush()
         except (OSError, ValueError, AttributeError):
             pass  # a job closed it
-    os._exit(code)
+    REALLY_EXIT(code)
+
+
+def _report_exits(child: Child) -> None:
+    """Let a job that calls `os._exit` be told from those that run beside it."""
+    me = os.getpid()
+
+    def reported(status: int) -> NoReturn:
+        slot = current_slot.get()
+        crew = child.crew
+        if os.getpid() == me and slot is not None and crew is not None:  # not in what a job has forked
+            try:
+                crew.exiting(slot, status)
+            except Exception:
+                log.exception("a job that ended its process could not be reported")
+        REALLY_EXIT(status)
+
+    os._exit = reported
 
 
 def _prefer_us_to_die() -> None:
@@ -198,6 +223,7 @@ def main() -> NoReturn:
     child = Child(Channel(end), board_fd)
     signal.signal(signal.SIGTERM, lambda _number, _frame: child.drain())
     _prefer_us_to_die()
+    _report_exits(child)
     try:
         child.run()
     except BaseException as error:

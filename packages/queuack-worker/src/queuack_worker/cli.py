@@ -12,12 +12,12 @@ import typer
 from queuack_store.errors import InvalidRequestError, QueuackError
 
 from queuack_worker.events import Events, log, to_log
+from queuack_worker.options import WorkerOptions, limits_of, settings_with
 from queuack_worker.settings import (
     Settings,
     default_worker_id,
     parse_queue_option,
     parse_queues,
-    parse_size,
     positive,
 )
 
@@ -56,6 +56,9 @@ def work(
     grace: Annotated[
         float, typer.Option(help="Seconds an interrupted job gets before its process is killed.")
     ] = 5.0,
+    claim_timeout: Annotated[
+        float, typer.Option(help="Seconds of silence after which a hung process loses its jobs.")
+    ] = 15.0,
     max_jobs_per_child: Annotated[
         int | None, typer.Option(help="Replace a child after so many jobs.")
     ] = None,
@@ -89,48 +92,48 @@ def work(
     second signal.
     """
     from queuack_worker.logs import FORMATS, configure
-    from queuack_worker.resources import Limits
 
     if log_level not in LEVELS or log_format not in FORMATS:
         raise InvalidRequestError(
             f"--log-level is one of {', '.join(LEVELS)}; --log-format one of {', '.join(FORMATS)}"
         )
-    for name, seconds in (("--shutdown-timeout", shutdown_timeout), ("--grace", grace), ("--ageing", ageing)):
-        if seconds is not None and seconds < 0:
-            raise InvalidRequestError(f"{name} is {seconds:g}: give seconds, 0 or more")
     path = os.path.abspath(db or os.environ.get("QUEUACK_DB") or DEFAULT_DB)
     settings = Settings(
         queues=parse_queues(parse_queue_option(queues), "default"),
         worker_id=worker_id or default_worker_id(),
         concurrency=positive("--concurrency", concurrency),
-        async_concurrency=positive("--async-concurrency", async_concurrency, 10_000),
-        grace_s=grace,
-        shutdown_timeout_s=shutdown_timeout,
-        ageing_s=ageing,
-        max_jobs=max_jobs_per_child and positive("--max-jobs-per-child", max_jobs_per_child, 10**9),
-        max_rss=(max_memory_per_child and parse_size(max_memory_per_child)) or None,
-        memory_limit=(max_memory_per_job and parse_size(max_memory_per_job)) or None,
     )
-    limits = Limits(
-        max_memory_percent,
-        max_load,
-        parse_size(min_disk_free) if min_disk_free else None,
-        os.path.dirname(path),
-    )
+    options: WorkerOptions = {
+        "async_concurrency": async_concurrency,
+        "ageing": ageing,
+        "shutdown_timeout": shutdown_timeout,
+        "grace": grace,
+        "claim_timeout": claim_timeout,
+        "max_memory_percent": max_memory_percent,
+        "max_load": max_load,
+        "min_disk_free": min_disk_free,
+        "max_jobs_per_child": max_jobs_per_child,
+        "max_memory_per_child": max_memory_per_child,
+        "max_memory_per_job": max_memory_per_job,
+    }
     configure(LEVELS[log_level], log_format)
     try:
         run_pool(
             path,
-            settings,
+            settings_with(settings, options, processes=True, spell=_flag),
             positive("--processes", processes if processes is not None else os.cpu_count() or 1),
             [*(str(folder.resolve()) for folder in app_path or []), os.getcwd()],
-            limits if limits.any() else None,
+            limits_of(options, path, _flag),
             serialization,
             allowed_modules.split(",") if allowed_modules else None,
             LEVELS[log_level],
         )
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_TWICE) from None
+
+
+def _flag(option: str) -> str:
+    return "--" + option.replace("_", "-")
 
 
 def run_pool(

@@ -17,6 +17,7 @@ from queuack_worker.coroutines import Coroutines
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.events import Events
 from queuack_worker.link import Link
+from queuack_worker.resources import Guard
 from queuack_worker.runner import Runner
 from queuack_worker.slots import Slot
 from queuack_worker.watch import Watch
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
 
     from queuack_worker.board import Row
+    from queuack_worker.resources import Limits
     from queuack_worker.settings import Settings
 
+MAX_WAIT_S = 3_600.0  # one wait on a condition; longer ones are repeated
 SETTLE_S = 10.0  # how long a stopping worker waits for its last outcomes to be stored
 
 
@@ -52,6 +55,7 @@ class Crew:
         settings: what to claim and how many runners to keep.
         overseer: in a child process, its supervisor's side: what won't stop takes the process with it.
         events: who wants to hear.
+        limits: what the machine must have left for claims to be made.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Crew:
         settings: Settings,
         overseer: Overseer | None = None,
         events: Events | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.queue = queue
         self.settings = settings
@@ -74,6 +79,10 @@ class Crew:
         self.stopping = False
         self.hurry = False
         self.closed = False  # the queue was closed under the worker
+        self.guard: Guard | None = None
+        if limits is not None:
+            self.guard = Guard(limits, self.events, self.pause, self.resume)
+        self._drain_by = float("inf")
         self._cond = threading.Condition()
         rows = [] if overseer is None else list(overseer.rows)
         self._runners: list[Runner] = []
@@ -90,8 +99,27 @@ class Crew:
         for name, call in (("on_cancelled", self.watch.cancelled), ("on_lost", self.watch.lost)):
             if hasattr(store, name):  # a connection hears of both; an engine in this process loses nothing
                 setattr(store, name, call)
+        if self.guard is not None:
+            self.guard.mind(monotonic())
         self.watch.start()
-        self.link.open()
+        if self.paused is None:
+            self.link.open()
+
+    @property
+    def paused(self) -> str | None:
+        """Which limit of the machine keeps it from claiming, or None."""
+        return None if self.guard is None else self.guard.paused
+
+    def pause(self) -> None:
+        """Claim nothing more and give back what has not started."""
+        self.link.shut()
+        self.hand_back()
+        self.wake()
+
+    def resume(self) -> None:
+        """Go on claiming, unless the crew is stopping."""
+        if not self.stopping:
+            self.link.open()
 
     def _add_runner(self, number: int) -> None:
         runner = Runner(self, Slot(self.queue, self._rows[number]), f"queuack-runner-{number + 1}")
@@ -183,13 +211,29 @@ class Crew:
         self, slot: Slot, job: ClaimedJob, kind: type[JobInterruptError], overseer: Overseer
     ) -> NoReturn:
         """Report the job that won't stop, hand back all others unspent, and end this process."""
-        self.link.shut()
         ended = outcomes.of_interrupt(job, kind, monotonic() - slot.began_at)
         text = f"{ended.error}; it did not stop within {self.settings.grace_s:g} s: its process was killed"
-        self.outcomes.append(msgspec.structs.replace(ended, error=ended.error and text))
+        self._part_with(msgspec.structs.replace(ended, error=ended.error and text))
+        overseer.die(f"{job.task}: {kind.reason}")
+
+    def exiting(self, slot: Slot, code: int) -> None:
+        """Report a job that ends this process by `os._exit`; those beside it go back unspent."""
+        with slot.lock:
+            job = slot.job
+            if job is None or slot.abandoned:
+                return
+            slot.abandoned = True
+        text = f"the job ended its process: os._exit({code})"
+        self._part_with(
+            Outcome(job.id, job.claim, "failed", error=text, duration_s=monotonic() - slot.began_at)
+        )
+
+    def _part_with(self, ended: Outcome) -> None:
+        """Say the last words of this process: how one job ended, all others back unspent."""
+        self.link.shut()
+        self.outcomes.append(ended)
         self._return_running()
         self._store_outcomes()
-        overseer.die(f"{job.task}: {kind.reason}")
 
     def runner_ended(self, runner: Runner) -> None:
         """Note that a runner's thread is at its end."""
@@ -228,21 +272,30 @@ class Crew:
         """Stop: claim no more, hand back what has not started, let running jobs finish, then interrupt.
 
         Jobs that outlast `timeout_s` and the grace period go back unspent. Returns whether all ended.
+        Called once; `hasten` shortens it.
         """
+        with self._cond:
+            self.stopping = True  # first: nothing opens the link again
+            self._drain_by = min(self._drain_by, monotonic() + timeout_s)
+            self._cond.notify_all()
         self.link.shut()
         self.hand_back()
-        with self._cond:
-            self.stopping = True
-            self._cond.notify_all()
         self.link.flush()
-        quiet = self._quiet(timeout_s)
+        quiet = self._quiet()
         if not quiet and not self.hurry:
             self.interrupt_all(WorkerStoppingError)
-            quiet = self._quiet(self.settings.grace_s)
+            self._drain_by = monotonic() + self.settings.grace_s
+            quiet = self._quiet()
         if not quiet:
             self._return_running()
         self._settle()
         return quiet
+
+    def hasten(self, timeout_s: float) -> None:
+        """Let a drain that is under way wait for jobs `timeout_s` more at most."""
+        with self._cond:
+            self._drain_by = min(self._drain_by, monotonic() + timeout_s)
+            self._cond.notify_all()
 
     def drain_now(self) -> None:
         """Make a drain that is under way stop waiting for jobs."""
@@ -264,12 +317,14 @@ class Crew:
             with self._cond:
                 self._cond.notify_all()
 
-    def _quiet(self, timeout_s: float) -> bool:
-        def over() -> bool:
-            return self.hurry or self._all_ended()
-
+    def _quiet(self) -> bool:
+        """Wait until all jobs have ended, or the drain has no more patience; return whether they have."""
         with self._cond:
-            self._cond.wait_for(over, timeout_s)
+            while not (self.hurry or self._all_ended()):
+                left = self._drain_by - monotonic()
+                if left <= 0:
+                    break
+                self._cond.wait(min(left, MAX_WAIT_S))
             return self._all_ended()
 
     def _all_ended(self) -> bool:

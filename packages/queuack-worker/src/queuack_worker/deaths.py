@@ -6,23 +6,34 @@ import os
 import resource
 import signal
 import sys
+from collections import deque
 from dataclasses import dataclass
+
+from queuack_store.clock import monotonic
 
 from queuack_worker.child import CONDEMNED
 
+LATELY_S = 2.0  # a process of some GB takes a while to die, and its end is noticed within a second
+NEARLY = 0.8  # of its limit: what fails then is most likely an allocation
+_OUT_OF_MEMORY = (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS)
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """The end of a process as the kernel tells it. `oom`: its OOM killer struck while it lived."""
+    """The end of a process as the kernel tells it.
+
+    oom: its OOM killer struck about then. reason: why its supervisor killed it. limit: bytes that its jobs
+    were allowed to take, where that is limited.
+    """
 
     pid: int
     code: int | None  # exit code, or None
     signal: int | None
     peak_rss: int  # bytes
     oom: bool = False
-    reason: str | None = None  # why its supervisor killed it
+    reason: str | None = None
+    limit: int | None = None
 
     @property
     def orderly(self) -> bool:
@@ -38,15 +49,49 @@ class Death:
             name = _signal_name(self.signal)
             if self.signal == signal.SIGKILL and self.oom:
                 return f"the worker process {self.pid} was killed by the OOM killer ({name}), {peak}"
-            return f"the worker process {self.pid} died of {name}{_hint(self.signal)}, {peak}"
+            return f"the worker process {self.pid} died of {name}{self._hint()}, {peak}"
         if self.code == CONDEMNED:
             return f"the worker process {self.pid} ended itself: a job in it did not stop ({peak})"
         return f"the worker process {self.pid} exited with code {self.code} during the job, {peak}"
 
+    def _hint(self) -> str:
+        number, limit = self.signal, self.limit
+        if number in _OUT_OF_MEMORY and limit is not None and self.peak_rss > limit * NEARLY:
+            return f" (out of memory: its jobs may take {limit >> 20} MB)"
+        if number == signal.SIGSEGV:
+            return " (a crash in native code)"
+        if number == signal.SIGABRT:
+            return " (native code gave up)"
+        if number == signal.SIGXCPU and resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY:
+            return " (its CPU limit)"
+        return ""
 
-def collect(pid: int, oom_before: int, reason: str | None) -> Death | None:
-    """Return how `pid`, a child of this process, died; None where it lives."""
+
+class OomKills:
+    """Tells whether the kernel's OOM killer has struck lately; `look` about once a second."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque([(monotonic(), oom_kills())])
+
+    def look(self) -> None:
+        """Note how often it has struck by now."""
+        now = monotonic()
+        self._seen.append((now, oom_kills()))
+        while len(self._seen) > 1 and self._seen[1][0] < now - LATELY_S:
+            self._seen.popleft()
+
+    def struck(self) -> bool:
+        """Return whether it has struck within the last few seconds."""
+        return oom_kills() > self._seen[0][1]
+
+
+def collect(pid: int, kills: OomKills, reason: str | None, limit: int | None = None) -> Death | None:
+    """Return how `pid`, a child of this process, died; None where it lives.
+
+    What it had started, and left behind when it died out of turn, is killed: the job runs again elsewhere.
+    """
     try:
+        _sweep(pid)
         found, status, usage = os.wait4(pid, os.WNOHANG)
     except ChildProcessError:
         # Somebody else in this process reaped it: that it died is all there is to know.
@@ -59,9 +104,30 @@ def collect(pid: int, oom_before: int, reason: str | None) -> Death | None:
         code if code >= 0 else None,
         -code if code < 0 else None,
         usage.ru_maxrss * _RSS_UNIT,
-        oom_kills() > oom_before,
+        kills.struck(),
         reason,
+        limit,
     )
+
+
+def _sweep(pid: int) -> None:
+    """Kill what is left of a dead child's group, while its pid is still its own."""
+    if not hasattr(os, "waitid"):
+        return
+    ended = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is not None and (ended.si_code != os.CLD_EXITED or ended.si_status != 0):
+        kill_group(pid, signal.SIGKILL)
+
+
+def kill_group(pid: int, number: int) -> None:
+    """Send a signal to a child and all that it started, as far as that is still in its group."""
+    # It leads a group of its own; a child that has not got that far yet is alone in it.
+    for send in (os.killpg, os.kill):
+        try:
+            send(pid, number)
+        except (ProcessLookupError, PermissionError):
+            continue
+        return
 
 
 def oom_kills() -> int:
@@ -94,13 +160,3 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def _hint(number: int) -> str:
-    if number == signal.SIGSEGV:
-        return " (a crash in native code)"
-    if number == signal.SIGABRT:
-        return " (native code gave up)"
-    if number == signal.SIGXCPU and resource.getrlimit(resource.RLIMIT_CPU)[0] != resource.RLIM_INFINITY:
-        return " (its CPU limit)"
-    return ""

@@ -175,6 +175,8 @@ class Link:
         held = len(self._crew.jobs)
         if held > self._count or len(self._claims) >= MAX_CLAIMS or not self.missing():
             return
+        if held and self._claims:
+            return  # the second one is kept for runners that have nothing left to take
         count = self._room(held)
         if count > 0:
             self._claim(count, 0 if held else min(self._crew.idle, count))

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from queuack_store.clock import monotonic
 
 from queuack_worker.board import HEAD_BYTES, ROW_BYTES, Board, Running
 from queuack_worker.control import Setup, channel_pair
-from queuack_worker.deaths import Death, collect, oom_kills
+from queuack_worker.deaths import Death, OomKills, collect, kill_group
 
 if TYPE_CHECKING:
     from queuack_worker.settings import Settings
@@ -35,7 +35,9 @@ class Offspring:
         self.started_at = monotonic()
         self.reason: str | None = None  # why we killed it
         self._settings: Settings = setup.settings
-        self._oom_before = oom_kills()
+        limit = setup.settings.memory_limit
+        self._memory_limit = None if limit is None else limit * setup.settings.concurrency
+        self.outgrown: dict[str, Any] | None = None  # it is to be recycled, but its predecessor still drains
         rows = setup.settings.concurrency + setup.settings.async_concurrency
         board_fd = _shared_memory(HEAD_BYTES + rows * ROW_BYTES)
         self.channel, theirs = channel_pair()
@@ -54,9 +56,9 @@ class Offspring:
         self.channel.send("setup", setup=setup)
         self.pidfd = _pidfd(self.pid)
 
-    def poll(self) -> Death | None:
+    def poll(self, kills: OomKills) -> Death | None:
         """Return how it died, or None while it lives."""
-        death = collect(self.pid, self._oom_before, self.reason)
+        death = collect(self.pid, kills, self.reason, self._memory_limit)
         if death is not None:
             # Popen must not wait for a pid that may be somebody else's by then.
             self._process.returncode = -(death.signal or 0) or death.code or 0
@@ -75,11 +77,11 @@ class Offspring:
     def kill(self, reason: str) -> None:
         """Kill it and what it started, for a reason that its verdict will give."""
         self.reason = self.reason or reason
-        _kill_group(self.pid, signal.SIGKILL)
+        kill_group(self.pid, signal.SIGKILL)
 
     def freeze(self) -> None:
         """Stop it where it is, so that what is said about it stays true."""
-        _kill_group(self.pid, signal.SIGSTOP)
+        kill_group(self.pid, signal.SIGSTOP)
 
     def overdue(self) -> tuple[Running | None, str] | None:
         """Return the job that keeps it from obeying, and why that is certain; None where all is well."""
@@ -124,13 +126,3 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except OSError:
         return None  # an old kernel or a sandbox: its end is noticed by looking
-
-
-def _kill_group(pid: int, number: int) -> None:
-    # It leads a group of its own; a child that has not got that far yet is alone in it.
-    for send in (os.killpg, os.kill):
-        try:
-            send(pid, number)
-        except (ProcessLookupError, PermissionError):
-            continue
-        return

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from queuack_store.errors import InvalidRequestError
 
 from queuack_worker.crew import Crew
 from queuack_worker.events import Events, to_log
+from queuack_worker.options import WorkerOptions, limits_of, settings_with
 from queuack_worker.settings import (
     MAX_CONCURRENCY,
     QueuesLike,
@@ -36,6 +36,7 @@ class WorkerPool:
         num_workers: workers, 4 by default. concurrency: jobs each runs at once, 1 by default.
         queues: as for `Worker`; default: the queue's default queue.
         run_id: claim only the jobs of this DAG run (16 bytes) and its sub-runs.
+        options: see `WorkerOptions`; those of child processes are refused.
 
     Raises:
         InvalidRequestError: a value that can't be.
@@ -50,6 +51,7 @@ class WorkerPool:
         queues: QueuesLike = None,
         run_id: bytes | None = None,
         events: Events | None = None,
+        **options: Unpack[WorkerOptions],
     ) -> None:
         threads = positive("num_workers", num_workers) * positive("concurrency", concurrency)
         self.queue = queue
@@ -57,13 +59,15 @@ class WorkerPool:
         self.concurrency = concurrency
         self.events = events or Events()
         self.events.subscribe(to_log)
-        self._settings = Settings(
+        settings = Settings(
             queues=parse_queues(queues, queue.default_queue),
             worker_id=default_worker_id(["pool"]),
             concurrency=positive("num_workers × concurrency", threads, MAX_CONCURRENCY),
             wait_s=queue.poll_timeout,
             run_id=run_id,
         )
+        self._settings = settings_with(settings, options, processes=False)
+        self._limits = limits_of(options, queue.db_path)
         self._crew: Crew | None = None
         self._lock = threading.Lock()
 
@@ -76,18 +80,21 @@ class WorkerPool:
         with self._lock:
             if self._crew is not None:
                 raise InvalidRequestError("this WorkerPool runs already: stop() it first")
-            self._crew = Crew(self.queue, self._settings, events=self.events)
+            self._crew = Crew(self.queue, self._settings, events=self.events, limits=self._limits)
             self._crew.start()
 
-    def stop(self, timeout: float = 30.0) -> bool:
+    def stop(self, timeout: float | None = None) -> bool:
         """Stop: claim nothing more, let running jobs finish for `timeout` seconds, then interrupt them.
 
-        Jobs that have not started, and those that outlast this and a grace period of 5 s, go back
-        unspent. Returns whether all that ran has ended. Does nothing where it doesn't run.
+        `timeout` is `shutdown_timeout` (30 s) where it is not given. Jobs that have not started, and those
+        that outlast this and the grace period (5 s), go back unspent. Returns whether all that ran has
+        ended. Does nothing where it doesn't run.
         """
         with self._lock:
             crew, self._crew = self._crew, None
-        return True if crew is None else crew.drain(max(0.0, timeout))
+        if crew is None:
+            return True
+        return crew.drain(self._settings.shutdown_timeout_s if timeout is None else max(0.0, timeout))
 
     @property
     def running(self) -> bool:
@@ -95,15 +102,16 @@ class WorkerPool:
         return self._crew is not None
 
     @property
+    def paused(self) -> str | None:
+        """Which limit of the machine keeps it from claiming, with figures; None while it claims."""
+        crew = self._crew
+        return None if crew is None else crew.paused
+
+    @property
     def threads(self) -> list[threading.Thread]:
         """The threads that run jobs now."""
         crew = self._crew
         return [] if crew is None else crew.threads
-
-    def with_grace(self, seconds: float) -> Self:
-        """Let an interrupted job take so many seconds to stop (default 5); before `start()`."""
-        self._settings = replace(self._settings, grace_s=seconds)
-        return self
 
     def __enter__(self) -> Self:
         self.start()

@@ -1,9 +1,17 @@
-"""What the machine has left: past these limits a worker claims nothing. The only room that knows psutil."""
+"""What the machine has left: past its limits a worker claims nothing. The only room that knows psutil."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from queuack_worker.events import Events
+
+LOOK_S = 0.5  # between two looks at the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +26,6 @@ class Limits:
     max_load: float | None = None
     min_disk_free: int | None = None
     folder: str = "."
-
-    def any(self) -> bool:
-        """Whether there is a limit at all."""
-        return not (self.max_memory_percent is self.max_load is self.min_disk_free is None)
 
     def exceeded(self) -> str | None:
         """Return which limit is passed, with the figures, or None."""
@@ -40,3 +44,39 @@ class Limits:
             if free < self.min_disk_free:
                 return f"disk has {free >> 20} MB free, limit {self.min_disk_free >> 20} MB"
         return None
+
+
+class Guard:
+    """Holds a worker's claims back while the machine is past its limits, and says so.
+
+    Args:
+        events: told `claims_paused` (with the `reason`) and `claims_resumed`.
+        pause, resume: what they do to the claims.
+
+    Attributes:
+        paused: which limit is passed, with the figures; None while jobs are claimed.
+    """
+
+    def __init__(
+        self, limits: Limits, events: Events, pause: Callable[[], object], resume: Callable[[], object]
+    ) -> None:
+        self.paused: str | None = None
+        self._limits = limits
+        self._events = events
+        self._pause = pause
+        self._resume = resume
+        self._due = 0.0
+
+    def mind(self, now: float) -> float:
+        """Look at the machine where that is due; return when it is due again (monotonic seconds)."""
+        if now < self._due:
+            return self._due
+        self._due = now + LOOK_S
+        before, self.paused = self.paused, self._limits.exceeded()
+        if self.paused is not None and before is None:
+            self._pause()
+            self._events.emit("claims_paused", logging.WARNING, reason=self.paused)
+        elif self.paused is None and before is not None:
+            self._resume()
+            self._events.emit("claims_resumed")
+        return self._due

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 from queuack_store.clock import monotonic
 
 from queuack_worker.control import Message, Setup
+from queuack_worker.deaths import OomKills
 from queuack_worker.errors import WorkerStartError
 from queuack_worker.events import Events
 from queuack_worker.offspring import Offspring
+from queuack_worker.resources import Guard
 from queuack_worker.verdicts import report
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ MAX_FAILED_STARTS = 5  # in a row; then the pool gives up
 BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 PATIENCE_LEASES = 4  # a hung child that nobody watches ends itself when its claims are long lost
 LOOK_S = 0.5  # how often boards and resources are looked at while there is something to see
+FOREVER_S = 10 * 365 * 86_400.0  # a child that is replaced may finish what it runs
 LEAVE_S = 5.0  # more than a drain needs after its own time-outs; then a child is killed
 
 
@@ -57,13 +60,13 @@ class Supervisor:
         self._settings = settings
         self._count = processes
         self._path = path
-        self._limits = limits
+        self._guard = None if limits is None else Guard(limits, self.events, self._pause, self._resume)
         self._log_level = log_level
         self._children: dict[int, Offspring] = {}  # by pid
         self._due: list[tuple[float, int]] = []  # when to start which number
         self._failed_starts = 0
+        self._kills = OomKills()
         self._quick_deaths: dict[int, int] = {}
-        self._paused: str | None = None
         self._state = "running"
         self._asked: str | None = None
         self._leave_by = 0.0
@@ -75,6 +78,14 @@ class Supervisor:
     def pids(self) -> list[int]:
         """The children's process ids."""
         return list(self._children)
+
+    @property
+    def paused(self) -> str | None:
+        """Which limit of the machine keeps the pool from claiming, with figures; None while it claims.
+
+        The events `claims_paused` (fact `reason`) and `claims_resumed` tell of each change.
+        """
+        return None if self._guard is None else self._guard.paused
 
     def drain(self) -> None:
         """Ask for an orderly end; from any thread."""
@@ -150,7 +161,7 @@ class Supervisor:
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         if child.pidfd is not None:
             self._selector.register(child.pidfd, selectors.EVENT_READ, child)
-        if self._paused is not None:
+        if self.paused is not None:
             child.channel.send("pause")
         self.events.emit("child_started", child=number, pid=child.pid)
 
@@ -163,7 +174,7 @@ class Supervisor:
         now = monotonic()
         sleeps = [at - now for at, _number in self._due]
         if self._children and (
-            self._limits is not None
+            self._guard is not None
             or self._state != "running"
             or any(child.pidfd is None or child.board.running() for child in self._children.values())
         ):
@@ -217,14 +228,17 @@ class Supervisor:
     def _recycle(self, child: Offspring, facts: dict[str, Any]) -> None:
         if child.leaving or self._state != "running":
             return
+        if any(c.number == child.number for c in self._children.values() if c is not child):
+            child.outgrown = facts  # its predecessor still finishes a job: they must not pile up
+            return
         self.events.emit("child_recycled", child=child.number, pid=child.pid, **facts)
-        child.drain(self._settings.shutdown_timeout_s)
+        child.drain(FOREVER_S)
         # The next one is there before this one has ended: a recycled pool does not lose pace.
         self._due.append((monotonic(), child.number))
 
     def _reap(self) -> None:
         for child in list(self._children.values()):
-            death = child.poll()
+            death = child.poll(self._kills)
             if death is None:
                 continue
             running = child.board.running()
@@ -237,10 +251,13 @@ class Supervisor:
             for message in child.channel.read() or []:
                 self._hear(child, message)
             del self._children[child.pid]
-            self._mourn(child, death)
-            if not death.orderly and running:
+            if running and not (child.leaving and death.orderly):
                 report(self._queue.store, running, death.verdict(), death.peak_rss)
+            self._mourn(child, death)
             child.close()
+            for other in list(self._children.values()):
+                if other.number == child.number and other.outgrown is not None:
+                    self._recycle(other, other.outgrown)
 
     def _mourn(self, child: Offspring, death: Death) -> None:
         facts = {"child": child.number, "pid": child.pid}
@@ -266,6 +283,7 @@ class Supervisor:
 
     def _look(self) -> None:
         """Look at boards and resources; kill what can't obey."""
+        self._kills.look()
         if self._state != "running" and monotonic() > self._leave_by:
             for child in self._children.values():
                 child.kill("it did not end when told to")
@@ -273,8 +291,8 @@ class Supervisor:
         for child in self._children.values():
             if child.reason is None and (overdue := child.overdue()) is not None:
                 self._condemn(child, *overdue)
-        if self._limits is not None and self._state == "running":
-            self._mind_resources(self._limits)
+        if self._guard is not None and self._state == "running":
+            self._guard.mind(monotonic())
 
     def _condemn(self, child: Offspring, culprit: Any, why: str) -> None:
         """Kill a child whose job can't be stopped; the job pays, the others in it go back unspent."""
@@ -284,17 +302,13 @@ class Supervisor:
             report(self._queue.store, [culprit], why, None, spared=others)
         child.kill(why)
 
-    def _mind_resources(self, limits: Limits) -> None:
-        over = limits.exceeded()
-        if over == self._paused or (over and self._paused):
-            return
-        self._paused = over
-        if over:
-            self.events.emit("claims_paused", logging.WARNING, reason=over)
-        else:
-            self.events.emit("claims_resumed")
+    def _pause(self) -> None:
         for child in self._children.values():
-            child.channel.send("pause" if over else "resume")
+            child.channel.send("pause")
+
+    def _resume(self) -> None:
+        for child in self._children.values():
+            child.channel.send("resume")
 
     def _kill_rest(self) -> None:
         for child in list(self._children.values()):

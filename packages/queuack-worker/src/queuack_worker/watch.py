@@ -114,6 +114,8 @@ class Watch:
             due = min(due, self._stop_where_due(slot, job, now))
         due = min(due, self._mind_claims(now, started, youngest, busy))
         due = min(due, self._mind_heartbeat(now, busy, youngest))
+        if crew.guard is not None and not crew.stopping:
+            due = min(due, crew.guard.mind(now))
         if self._settings.max_jobs or self._settings.max_rss:
             due = min(due, self._mind_recycling(now, busy))
         if due > now + FLUSH_S and self._crew.between_jobs():

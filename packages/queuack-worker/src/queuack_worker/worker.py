@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Unpack
 
 from queuack_store.errors import InvalidRequestError
 
 from queuack_worker.crew import Crew
 from queuack_worker.events import Events, to_log
+from queuack_worker.options import WorkerOptions, limits_of, settings_with
 from queuack_worker.settings import (
     QueuesLike,
     Settings,
@@ -20,6 +22,8 @@ from queuack_worker.stopping import StopSignals
 
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
+
+    from queuack_worker.supervisor import Supervisor
 
 MAX_PROCESSES = 1_000
 
@@ -36,6 +40,7 @@ class Worker:
         max_jobs_in_flight: jobs it holds at most, running ones included. Default: what 20 ms of work need.
         batch_size: the first guess of how many jobs to claim at once; it adapts. Default 5.
         processes: child processes that run the jobs; 0 (the default) runs them in threads of this one.
+        options: see `WorkerOptions`; each by its name, as the command has them.
 
     Raises:
         InvalidRequestError: a value that can't be, or `processes` with a `:memory:` queue.
@@ -50,6 +55,7 @@ class Worker:
         max_jobs_in_flight: int | None = None,
         batch_size: int = 5,
         processes: int = 0,
+        **options: Unpack[WorkerOptions],
     ) -> None:
         if processes:
             positive("processes", processes, MAX_PROCESSES)
@@ -66,19 +72,31 @@ class Worker:
         self.worker_id = worker_id or default_worker_id()
         self.events = Events()
         self.events.subscribe(to_log)
-        self._settings = Settings(
+        settings = Settings(
             queues=parse_queues(queues, queue.default_queue),
             worker_id=self.worker_id,
             concurrency=positive("concurrency", concurrency),
             batch_size=positive("batch_size", batch_size, 1_000_000),
             max_held=max_jobs_in_flight,
         )
+        self._settings = settings_with(settings, options, bool(processes))
+        self._limits = limits_of(options, queue.db_path)
+        self._running: Crew | Supervisor | None = None
         self._stop = threading.Event()
 
     @property
     def queues(self) -> list[tuple[str, int]]:
         """The queues it claims from, with their weights, heaviest first."""
         return list(self._settings.queues)
+
+    @property
+    def paused(self) -> str | None:
+        """Which limit of the machine keeps it from claiming, with figures; None while it claims.
+
+        The events `claims_paused` (fact `reason`) and `claims_resumed` tell of each change.
+        """
+        running = self._running
+        return None if running is None else running.paused
 
     def run(self, poll_interval: float = 1.0) -> None:
         """Run jobs until `stop()`, SIGINT or SIGTERM; returns after a drain.
@@ -108,9 +126,8 @@ class Worker:
         self._stop.set()
 
     def _run_threads(self, signals: StopSignals, poll_interval: float) -> None:
-        from dataclasses import replace
-
-        crew = Crew(self.queue, replace(self._settings, wait_s=poll_interval), events=self.events)
+        settings = replace(self._settings, wait_s=poll_interval)
+        self._running = crew = Crew(self.queue, settings, events=self.events, limits=self._limits)
         signals.on_second(crew.drain_now)
         crew.start()
         try:
@@ -118,6 +135,7 @@ class Worker:
                 crew.check()
         finally:
             crew.drain(self._settings.shutdown_timeout_s)
+            self._running = None
             self._stop.clear()
         signals.raise_second()
 
@@ -128,8 +146,13 @@ class Worker:
         from queuack_worker.supervisor import Supervisor
 
         path = [os.path.abspath(entry) for entry in sys.path]
-        supervisor = Supervisor(self.queue, self._settings, self.processes, path, self.events)
+        self._running = supervisor = Supervisor(
+            self.queue, self._settings, self.processes, path, self.events, self._limits
+        )
         signals.on_second(supervisor.stop_now)
-        supervisor.run(self._stop)
-        self._stop.clear()
+        try:
+            supervisor.run(self._stop)
+        finally:
+            self._running = None
+            self._stop.clear()
         signals.raise_second()
