@@ -60,6 +60,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
     (PENDING, "reschedule"): DELAYED,
     (DELAYED, "reschedule"): DELAYED,
     (PENDING, "skip"): SKIPPED,
+    (DELAYED, "skip"): SKIPPED,
     (CLAIMED, "hand_back"): PENDING,
     (CLAIMED, "retry"): PENDING,
     (CLAIMED, "retry_later"): DELAYED,

@@ -193,6 +193,7 @@ QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "failed_ids": _firsts,  # queue (or None), limit; ids, oldest first
     "run_live_ids": _firsts,  # id; ids of jobs that have not ended, of it and its sub-runs
     "skipped_descendants": _firsts,  # ids; ids, in order of submission
+    "expiring": _plain,  # limit; (id, when) of jobs that have not started, soonest first
     "oldest_ready": _plain,  # (queue, since when its oldest ready job could start)
     "progress": _plain,  # id; at most one (attempt, updated_at, done, total, message)
     "logs": _plain,  # id, limit; (attempt, line, logged_at, level, message)

@@ -17,6 +17,7 @@ from queuack_store.engine.changes import Answer, Record
 from queuack_store.engine.draft import Draft
 from queuack_store.engine.entries import Job, Queue, Run, Session
 from queuack_store.engine.expectations import Expectations
+from queuack_store.engine.expiring import Expiring
 from queuack_store.engine.handlers import ROUTES
 from queuack_store.engine.handlers.claiming import Waiting, serve_waiting
 from queuack_store.engine.handlers.endings import result_of
@@ -43,7 +44,7 @@ from queuack_store.requests import (
     Retry,
     Verdict,
 )
-from queuack_store.states import DELAYED
+from queuack_store.states import DELAYED, LIVE
 
 # Their answers are kept for a resend.
 KEPT = frozenset({Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule, Report})
@@ -83,6 +84,7 @@ class Core:
         self._replies: list[tuple[Ask, Any]] = []
         self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
         self._refiller = Refiller(self)
+        self._expiring = Expiring(self)
 
     @property
     def draft(self) -> Draft:
@@ -101,6 +103,8 @@ class Core:
             queue = state.queue(name)
             queue.counts[status] = queue.counts.get(status, 0) + count
             queue.window.frontier = NOTHING
+        if any(status in LIVE for _, status, _ in snapshot.counts):
+            state.expiry_due = now  # nothing in memory tells: look at once
         state.delayed.frontier = NOTHING if any(s == DELAYED for _, s, _ in snapshot.counts) else None
         state.tallies.load(snapshot.tallies)
         for name in snapshot.paused:
@@ -338,6 +342,7 @@ class Core:
             self.state.move(job, "due")
             self.state.place(job)
         wakes = [job.execute_after] if job is not None else []
+        wakes.append(self._expiring.see_to_it())
         try:
             wakes.append(watch_sessions(self))
         except Missing as missing:

@@ -18,6 +18,7 @@ from queuack_store.jobs import StoredJob
 from queuack_store.states import CLAIMED, DELAYED, ENDED, PENDING, WAITING, after
 
 MAX_UNEXPLAINED = 1_000  # a verdict follows its death within moments
+NEVER = float("inf")
 MAX_KEPT_WAITING = 100_000  # waiting jobs that stay in memory; the others are fetched when a parent ends
 
 
@@ -76,6 +77,7 @@ class State:
         self.applied = 0  # the last cycle that DuckDB has
         self.kept_waiting = 0
         self.fed: set[str] = set()  # queues that got ready jobs in this cycle
+        self.expiry_due = NEVER  # when the next job that has not started may expire
         self.draft = Draft(1)
 
     # -- looking up ------------------------------------------------------------------------------
@@ -143,6 +145,8 @@ class State:
     def place(self, job: Job) -> None:
         """Put a ready or delayed job into the windows that cover it, or keep a waiting one."""
         status = job.status
+        if job.expires_at is not None:
+            self.expiry_due = min(self.expiry_due, job.expires_at)
         if status is PENDING:
             key = ready_key(job)
             queue = job.queue

@@ -7,7 +7,7 @@ from typing import Any
 
 from queuack_store.engine.core import Core
 from queuack_store.engine.state import delay_key, ready_key
-from queuack_store.states import CLAIMED, DELAYED, ENDED, PENDING
+from queuack_store.states import CLAIMED, DELAYED, ENDED, LIVE, PENDING
 from queuack_store.testing.answers import SLACK_S, compare
 from queuack_store.testing.model import Model
 from queuack_store.testing.rows import RowStore
@@ -89,6 +89,10 @@ def audit_at_rest(core: Core, model: Model, rows: RowStore) -> None:
     for job in model.jobs.values():
         overdue = job.status == DELAYED and (job.due or 0.0) < core.now - SLACK_S
         assert not overdue, f"job {job.seq} is overdue"
+        if job.expires_at is not None and job.status in LIVE - {CLAIMED}:
+            assert state.expiry_due <= max(job.expires_at, core.now) + SLACK_S, (
+                f"job {job.seq} will never expire"
+            )
         if job.status == CLAIMED:
             session = model.sessions[job.session or b""]
             assert session.open, f"job {job.seq} is held by a session that has ended"

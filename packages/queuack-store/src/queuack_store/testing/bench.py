@@ -81,6 +81,7 @@ class Bench:
         self.arrivals: list[tuple[Loaded, Read]] = []  # read, not delivered
         self.cycles = self.crashes = self.failed = 0
         self._purges: frozenset[int] = frozenset()  # the reads that ask what may be purged
+        self._retries: frozenset[int] = frozenset()  # ... and what has failed
         self.disturbed = False  # a purge may have been cut off: its count is not known
 
     # -- cycles ----------------------------------------------------------------------------------
@@ -109,20 +110,28 @@ class Bench:
         self.disturbed = True
         self.rows.apply(self.log)
         self.log.clear()
-        self.inbox, self.reads, self.arrivals, self._purges = [], [], [], frozenset()
+        self.inbox, self.reads, self.arrivals = [], [], []
+        self._purges = self._retries = frozenset()
         self.core = MarkedCore()
         gone = set(dead)
         self.core.load(self.rows.snapshot(), self.now, gone)
         self.model.takeover(gone)
 
     def _gather(self, asks: Iterable[Ask]) -> tuple[list[Any], list[Ask]]:
-        """Return all items: the rows of a purge last, so that the record says what it did when."""
+        """Return all items: the rows of a purge last, so that the record says what it did when.
+
+        A second retry of all that failed waits for the next cycle: a record does not tell the two apart.
+        """
         given = list(asks)
         items = [*self.inbox, *given]
-        self.inbox = []
+        self.inbox = [item for item in items if self._retries_all(item)][1:]
+        items = [item for item in items if item not in self.inbox]
         items.sort(key=self._deletes)
         self.follower.hear((i for i in items if isinstance(i, Ask)), self.now)
         return items, given
+
+    def _retries_all(self, item: Any) -> bool:
+        return isinstance(item, Loaded) and item.token in self._retries
 
     def _deletes(self, item: Any) -> bool:
         return isinstance(item, Loaded) and item.token in self._purges
@@ -147,6 +156,8 @@ class Bench:
             self.reads.append((token, read))
             if isinstance(read, ReadQuery) and read.name == "purge_candidates":
                 self._purges |= {token}
+            if isinstance(read, ReadQuery) and read.name == "failed_ids":
+                self._retries |= {token}
         return decision.replies
 
     def _refuse(self, items: list[Any], given: list[Ask]) -> list[tuple[Ask, Any]]:
@@ -216,10 +227,11 @@ class Bench:
                 self.deliver()
             replies += self.cycle()
             if self.at_rest:
-                break
+                replies += self.cycle()  # what a read under way had held in memory goes with the next cycle
+                if self.at_rest:
+                    break
         else:
             raise AssertionError("the engine never comes to rest")
-        self._accept(*self._decide([]))  # what a read under way had held in memory goes with the next cycle
         audit_at_rest(self.core, self.model, self.rows)
         if not self.disturbed:
             assert self.follower.purged == self.follower.purged_said, "the purges said another number"

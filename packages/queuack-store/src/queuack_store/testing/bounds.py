@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from queuack_store.engine import refill, state, window
+from queuack_store.engine import expiring, refill, state, window
 from queuack_store.engine.handlers import administering
 
 SMALL = (
@@ -15,6 +15,7 @@ SMALL = (
     (refill, "LOW_WATER", 3),
     (state, "MAX_KEPT_WAITING", 4),
     (administering, "PURGE_CHUNK", 3),
+    (expiring, "MAX_EXPIRING", 3),
 )
 
 

@@ -20,7 +20,16 @@ from queuack_store.errors import (
 )
 from queuack_store.ids import new_id, to_text
 from queuack_store.testing.contract_enqueue import Small
-from queuack_store.testing.tasks import LONG_S, MakeQueue, boom, echo, fail_for_good, finish, until_ready
+from queuack_store.testing.tasks import (
+    LONG_S,
+    MakeQueue,
+    boom,
+    claimed,
+    echo,
+    fail_for_good,
+    finish,
+    until_ready,
+)
 
 
 class WaitingContract:
@@ -147,6 +156,43 @@ class WaitingContract:
         assert queue.claim() is None
         with pytest.raises(JobSkippedError, match="expired"):
             queue.wait(job_id, LONG_S)
+
+    def test_a_job_expires_though_nobody_asks_for_it(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        parent = queue.enqueue(echo, delay_seconds=3_600)
+        waiting = queue.enqueue(echo, depends_on=parent, expires=0.05)
+        below = queue.enqueue(echo, depends_on=waiting)
+        delayed = queue.enqueue(echo, delay_seconds=3_600, expires=0.06)
+        queue.pause("held")
+        pending = queue.enqueue(echo, queue="held", expires=0.04)
+        later = queue.enqueue(echo, queue="held", expires=3_600)
+        for job_id in (pending, waiting, delayed):
+            with pytest.raises(JobSkippedError, match="expired"):
+                queue.wait(job_id, LONG_S)
+        with pytest.raises(JobSkippedError, match="parent"):
+            queue.wait(below, LONG_S)
+        assert [(job.status, job.attempts) for job in map(queue.get_job, (parent, later)) if job] == [
+            ("delayed", 0), ("pending", 0),
+        ]  # fmt: skip
+
+    def test_a_running_job_does_not_expire(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        running, witness = (
+            queue.enqueue(echo, ("r",), priority=90, expires=0.05),
+            queue.enqueue(echo, expires=0.06),
+        )
+        job = claimed(queue, running)
+        with pytest.raises(JobSkippedError, match="expired"):
+            queue.wait(witness, LONG_S)
+        queue.ack(job, "in time")
+        assert queue.wait(running, LONG_S) == "in time"
+        again = queue.enqueue(echo, expires=0.05)
+        job = claimed(queue, again)
+        queue.enqueue(echo, queue="later", delay_seconds=0.1)
+        until_ready(queue, "later")
+        queue.nack(job)  # its time is over meanwhile
+        with pytest.raises(JobSkippedError, match="expired"):
+            queue.wait(again, LONG_S)
 
     def test_the_async_twins_do_the_same(self, make_queue: MakeQueue) -> None:
         queue = make_queue(Small)

@@ -30,7 +30,7 @@ from queuack_store.requests import (
     Verdict,
     WaitRun,
 )
-from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, PENDING, SKIPPED, WAITING
+from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, LIVE, PENDING, SKIPPED, WAITING
 from queuack_store.testing.answers import SLACK_S, Answers
 from queuack_store.testing.model import Model, ModelJob, ModelSession
 
@@ -221,7 +221,7 @@ class Deeds(Answers):
                 return
             self._expiries.popleft()
             job = self.model.jobs[expiry.job_id]
-            assert self.model.ready(job), f"{job.seq} expired while it was {job.status}"
+            assert job.status in LIVE - {CLAIMED}, f"{job.seq} expired while it was {job.status}"
             assert job.expires_at is not None, f"{job.seq} can't expire"
             assert job.expires_at <= self.model.now + SLACK_S, f"{job.seq} had not expired"
             self.model.end(job, SKIPPED)

@@ -242,6 +242,8 @@ class RowStore:
                 )
                 found.sort(key=lambda entry: entry[1].seq)
                 return [job_id for job_id, _ in found][: p["limit"]]
+            case "expiring":
+                return self._expiring()[: p["limit"]]
             case "stored_runs":
                 return self._stored_runs(p["ids"])
             case "run":
@@ -259,6 +261,14 @@ class RowStore:
             if fits and old and not any(self.status(c) in LIVE for c in self.children.get(job_id, ())):
                 found.append((state.seq, job_id, spec.queue))
         return [(job_id, name) for _, job_id, name in sorted(found)]
+
+    def _expiring(self) -> list[tuple[bytes, float]]:
+        found = []
+        for job_id, at in self.expiries.items():
+            state = self.jobs[job_id][2] if job_id in self.jobs else None
+            if state is not None and at is not None and state.status in LIVE - {CLAIMED}:
+                found.append((at, state.seq, job_id))
+        return [(job_id, at) for at, _, job_id in sorted(found)]
 
     def _run_dict(self, run_id: bytes) -> dict[str, Any]:
         row, status = self.runs[run_id]

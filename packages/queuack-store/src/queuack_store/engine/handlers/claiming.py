@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.engine.entries import Job, Run, Session
-from queuack_store.engine.handlers.endings import begin, end, need_children, record_attempt, unclaim
+from queuack_store.engine.handlers.endings import EXPIRED, begin, end, need_children, record_attempt, unclaim
 from queuack_store.engine.state import Missing
 from queuack_store.engine.window import NOTHING, Window
 from queuack_store.errors import InvalidRequestError
@@ -201,7 +201,7 @@ def _expire(core: Core, job: Job, window: Window[Job]) -> bool:
         core.lookup.fetch(missing, go_on=lambda: core.want_refill(job.queue))  # then it is tried again
         return False
     window.pop()
-    end(core, job, "skip", "expired before it could start")
+    end(core, job, "skip", EXPIRED)
     return True
 
 

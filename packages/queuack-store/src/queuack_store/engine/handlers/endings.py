@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from queuack_store.engine.core import Core
 
 MAX_ERROR_CHARS = 16_000
+EXPIRED = "expired before it could start"  # the reason of a job that is skipped for it
 
 
 def need_children(core: Core, jobs: Iterable[Job], deep: bool) -> None:
