@@ -1,0 +1,1 @@
+"""The command `queuack`: every command asks the public API and prints what it answers."""
