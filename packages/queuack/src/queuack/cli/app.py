@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 
@@ -17,48 +18,45 @@ app = typer.Typer(
     "2 wrong usage, 3 no such thing, 75 try again, 130 Ctrl-C.",
 )
 
-ASKING, CHANGING, HISTORY, UPKEEP = "See", "Change", "History", "Look after"
+COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
+    "Jobs": {
+        "init": creating.init,
+        "add": creating.add,
+        "enqueue": creating.enqueue,
+        "jobs": listing.jobs,
+        "show": showing.show,
+        "why": showing.why,
+        "retry": managing.retry,
+        "cancel": managing.cancel,
+        "purge": managing.purge,
+    },
+    "Queues": {
+        "status": overview.status,
+        "stats": overview.stats,
+        "top": top.top,
+        "pause": managing.pause,
+        "resume": managing.resume,
+        "worker": working.worker,
+    },
+    "History": {"sql": querying.sql},
+}
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "add": {"allow_interspersed_args": False},  # what follows the command belongs to it
+    "worker": {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+}
 
-app.command("init", rich_help_panel=CHANGING)(creating.init)
-app.command("enqueue", rich_help_panel=CHANGING)(creating.enqueue)
-app.command("add", rich_help_panel=CHANGING, context_settings={"allow_interspersed_args": False})(
-    creating.add
-)
-app.command("retry", rich_help_panel=CHANGING)(managing.retry)
-app.command("cancel", rich_help_panel=CHANGING)(managing.cancel)
-app.command("purge", rich_help_panel=CHANGING)(managing.purge)
-app.command("pause", rich_help_panel=CHANGING)(managing.pause)
-app.command("resume", rich_help_panel=CHANGING)(managing.resume)
-
-app.command("status", rich_help_panel=ASKING)(overview.status)
-app.command("stats", rich_help_panel=ASKING)(overview.stats)
-app.command("top", rich_help_panel=ASKING)(top.top)
-app.command("jobs", rich_help_panel=ASKING)(listing.jobs)
-app.command("show", rich_help_panel=ASKING)(showing.show)
-app.command("why", rich_help_panel=ASKING)(showing.why)
-app.command("sql", rich_help_panel=HISTORY)(querying.sql)
-
-app.add_typer(dags.app, name="dag", rich_help_panel=HISTORY)
-app.command(
-    "worker",
-    rich_help_panel="Run",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
-)(working.worker)
+for _panel, _commands in COMMANDS.items():
+    for _name, _command in _commands.items():
+        app.command(_name, rich_help_panel=_panel, context_settings=_SETTINGS.get(_name))(_command)
+app.add_typer(dags.app, name="dag", rich_help_panel="History")
 
 
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        for name in (
-            "queuack",
-            "queuack-store",
-            "queuack-worker",
-            "queuack-dag",
-            "queuack-stream",
-            "queuack-viz",
-        ):
-            typer.echo(f"{name} {version(name)}")
+        for part in ("", "-store", "-worker", "-dag", "-stream", "-viz"):
+            typer.echo(f"queuack{part} {version(f'queuack{part}')}")
         raise typer.Exit
 
 

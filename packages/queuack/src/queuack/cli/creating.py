@@ -100,6 +100,7 @@ def add(
     tag: Tags = None,
     wait: Wait = False,
     db: Db = DEFAULT_DB,
+    serialization: Stored = Serialization.PICKLE,
     as_json: AsJson = False,
 ) -> None:
     """Add a shell command as a job; its exit code and output are kept.
@@ -111,7 +112,7 @@ def add(
 
     line = ["/bin/sh", "-c", command[0]] if len(command) == 1 else command
     where = os.path.abspath(folder or Path.cwd())
-    with opened(db, create=True, serialization="pickle" if wait else "json_ref") as queue:
+    with opened(db, create=True, serialization=serialization) as queue:
         job = queue.enqueue(
             run_command,
             (line, where),
