@@ -116,12 +116,12 @@ if TYPE_CHECKING:
         timed_task,
     )
 
-__all__ = [
-    "DAG",
+__all__ = [  # noqa: RUF022
     "BackpressureError",
     "Cancel",
     "ClaimLostError",
     "CorruptFileError",
+    "DAG",
     "DAGError",
     "DAGRun",
     "DAGRunStatus",
