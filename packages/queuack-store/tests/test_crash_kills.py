@@ -1,12 +1,18 @@
-"""Real processes under load, killed at every named step and at any moment: what was acknowledged is there."""
+"""Real processes under load, killed at every named step and at any moment: what was acknowledged is there.
+
+Here the engine is in the process that is killed; `sharing/test_sharing_kills.py` kills owner processes.
+"""
 
 from __future__ import annotations
 
 import random
+import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from queuack_store.testing.checker import Report, check
@@ -24,86 +30,83 @@ class Victims:
         self.db = folder / "jobs.db"
         self.folder = folder
         self.logs: list[Path] = []
+        command = [sys.executable, "-m", "queuack_store.testing.load", "--lives"]
+        self._lives = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
 
     def kill(self, *options: str) -> None:
         """Start a process under load and wait until it has been killed."""
         log = self.folder / f"{len(self.logs)}.log"
         self.logs.append(log)
-        command = [sys.executable, "-m", "queuack_store.testing.load", str(self.db), str(log)]
-        command += ["--seed", str(len(self.logs)), *options]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
-        assert ended.returncode == -signal.SIGKILL, ended.stderr
-        assert not ended.stderr
+        life = [str(self.db), str(log), "--seed", str(len(self.logs)), *options]
+        self._lives.stdin.write(shlex.join(life) + "\n")
+        self._lives.stdin.flush()
+        ended = self._lives.stdout.readline().strip()
+        assert ended == str(-signal.SIGKILL), self.end()
+
+    def end(self) -> str:
+        """Start no more; return what the processes complained of."""
+        return "" if self._lives.returncode is not None else self._lives.communicate(timeout=60)[1]
 
     def verdict(self, drained: bool = True) -> Report:
         """Run what is left, and hold all histories against the file."""
         faults = len(self.logs)
         if drained:
+            assert self.end() == ""
             self.logs.append(self.folder / "drain.log")
             drain(self.db, self.logs[-1])
         return check(self.logs, self.db, faults=faults, in_hand=IN_HAND, drained=drained)
 
 
 @pytest.fixture
-def victims(tmp_path: Path) -> Victims:
-    return Victims(tmp_path)
+def victims(tmp_path: Path) -> Iterator[Victims]:
+    made = Victims(tmp_path)
+    yield made
+    made.end()
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_a_step(victims: Victims, point: str) -> None:
     rare = ["--checkpoint-always"] if point in RARE else []
-    victims.kill("--kill", f"{point}:{2 if rare else 40}", *rare)
-    victims.kill("--kill", f"{point}:1", *rare)
+    for hit in (2, 1) if rare else (40, 7, 1):
+        victims.kill("--kill", f"{point}:{hit}", *rare)
     report = victims.verdict()
     assert report.ok, report
     assert report.acked > 0
 
 
-def test_killed_at_any_step(victims: Victims) -> None:
-    chance = random.Random(20)
-    for number in range(6):
-        always = ["--checkpoint-always"] if number % 2 else []
-        victims.kill("--kill", f"{ANY}:{chance.randint(1, 600)}", *always)
-    report = victims.verdict()
-    assert report.ok, report
-
-
-def test_killed_at_any_moment(victims: Victims) -> None:
-    chance = random.Random(21)
-    for number in range(6):
-        always = ["--checkpoint-always"] if number % 2 else []
-        victims.kill("--kill-after", f"{chance.uniform(0.02, 0.5):.4f}", *always)
-    report = victims.verdict()
-    assert report.ok, report
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(1_800)
-def test_a_hundred_kills_over_one_file(victims: Victims) -> None:
-    chance = random.Random(22)
-    for number in range(100):
-        always = ["--checkpoint-always"] if number % 2 else []
-        victims.kill("--kill-after", f"{chance.uniform(0.02, 0.5):.4f}", *always)
-    report = victims.verdict()
-    print(report)
-    assert report.ok, report
-
-
-@pytest.mark.prove
-@pytest.mark.timeout(1_800)
-@pytest.mark.parametrize("seed", range(10))
-def test_five_hundred_kills(victims: Victims, seed: int) -> None:
-    chance = random.Random(1_000 + seed)
-    for number in range(50):
+def _kill_at_any_moment(victims: Victims, seed: int, kills: int) -> None:
+    """Kill at any time from before the file is opened on, every third time at the n-th step of any kind."""
+    chance = random.Random(seed)
+    for number in range(kills):
         always = ["--checkpoint-always"] if number % 2 else []
         if number % 3:
-            victims.kill("--kill-after", f"{chance.uniform(0.02, 0.5):.4f}", *always)
+            victims.kill("--kill-after", f"{chance.uniform(0.0, 0.3):.4f}", *always)
         else:
-            victims.kill("--kill", f"{ANY}:{chance.randint(1, 1_500)}", *always)
-        if number % 10 == 9:
-            assert (report := victims.verdict(drained=False)).ok, report
+            victims.kill("--kill", f"{ANY}:{chance.randint(1, 150)}", *always)
+
+
+def test_a_process_killed_a_hundred_times_finds_every_acknowledged_job_again(
+    victims: Victims, figures: Any
+) -> None:
+    _kill_at_any_moment(victims, 20, 100)
     report = victims.verdict()
-    print(report)
+    figures("a process with its own engine, killed at any moment", kills=100, **report.figures)
+    assert report.ok, report
+    assert report.acked > 100
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1_800)
+def test_a_process_killed_five_hundred_times_finds_every_acknowledged_job_again(
+    victims: Victims, figures: Any
+) -> None:
+    for seed in range(10):
+        _kill_at_any_moment(victims, 1_000 + seed, 50)
+        assert (report := victims.verdict(drained=False)).ok, report
+    report = victims.verdict()
+    figures("a process with its own engine, killed at any moment", kills=500, **report.figures)
     assert report.ok, report
 
 

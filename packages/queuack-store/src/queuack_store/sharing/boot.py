@@ -6,10 +6,11 @@ isolated interpreter ignores PYTHONPATH, the user's site-packages and the workin
 
 import os
 import sys
+from collections.abc import Callable
 
 
-def run() -> None:
-    """Leave the starter's process tree, and be the owner."""
+def run(prepare: Callable[[], None] = lambda: None) -> None:
+    """Leave the starter's process tree, and be the owner; `prepare` comes in between, for tests."""
     if os.fork():
         os._exit(0)  # the starter reaps this one at once; the owner is nobody's child
     # After the standard library, which nothing may shadow, and before an older queuack in site-packages.
@@ -18,6 +19,7 @@ def run() -> None:
     sys.path[at:at] = [folder for folder in sys.argv[3].split(os.pathsep) if folder]
     from queuack_store.sharing.owner import main
 
+    prepare()
     # Everything is closed by then; taking the interpreter apart would only keep the last client waiting.
     os._exit(main(sys.argv[1], int(sys.argv[2])))
 

@@ -19,7 +19,7 @@ _KEPT_ENVIRONMENT = (
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"),  # a Python built with shared libraries may need them
 )
 _NEEDED = ("queuack_store", "duckdb", "msgspec", "cloudpickle")
-_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
+BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
 _WORD_BYTES = 64 << 10
 _INLINE_HINT = "where no process can be started, use DuckQueue(..., owner='inline')"
 
@@ -67,7 +67,7 @@ def _launch(lock: Lock, word_in: int, log: int) -> None:
     command = [
         _interpreter(place),
         "-I",
-        _BOOT,
+        BOOT,
         place.path,
         str(lock.descriptor),
         os.pathsep.join(_folders()),

@@ -85,11 +85,21 @@ class Report:
         """Whether every promise was kept."""
         return not (self.lost or self.unexpected or self.broken)
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """The counts, each under its name."""
+        return {
+            "acknowledged": self.acked,
+            "lost": len(self.lost),
+            "unexpected": len(self.unexpected),
+            "recovered": self.recovered,
+            "runs": self.runs,
+            "duplicated": self.duplicated,
+            "other promises broken": len(self.broken),
+        }
+
     def __str__(self) -> str:
-        head = (
-            f"acknowledged {self.acked}, lost {len(self.lost)}, unexpected {len(self.unexpected)}, "
-            f"recovered {self.recovered}, runs {self.runs}, duplicated {self.duplicated}"
-        )
+        head = ", ".join(f"{name} {count}" for name, count in self.figures.items())
         return "\n".join([head, *(f"lost: {job}" for job in self.lost), *self.broken])
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 from queuack_store import opening
 from queuack_store.engine import loop
+from queuack_store.sharing import spawning
 
 POINTS = (
     "engine.decided",
@@ -57,3 +60,43 @@ def install(probe: KillAt | None = None, checkpoint_always: bool = False) -> Non
         opening.open_engine = partial(opening.open_engine, probe=probe)
     if checkpoint_always:
         loop.MAX_JOURNAL_BYTES = 1
+
+
+def start_doomed_owners() -> None:
+    """Have every owner process that this process starts from now on take its failpoint from `doom`'s list."""
+    spawning.BOOT = str(Path(__file__).with_name("doomed.py"))
+
+
+def doom(db_path: str | Path, plans: Iterable[str]) -> None:
+    """List how the next owners of a file end, each by one line: "point:hit", or "point:hit always".
+
+    "always" has it checkpoint after each batch. When the list has come to its end, owners live again.
+    """
+    _list(db_path).write_text("".join(f"{plan}\n" for plan in plans))
+
+
+def doomed(db_path: str | Path) -> tuple[int, list[int]]:
+    """Return how many plans are left, and the pids of the owners that took one."""
+    files = (_list(db_path), _taken(db_path))
+    plans, pids = (file.read_text().splitlines() if file.exists() else [] for file in files)
+    return len(plans), [int(pid) for pid in pids]
+
+
+def take_doom(db_path: str) -> None:
+    """Take the next line of the list, in an owner: it holds the file's lock, so nobody else does."""
+    lines = _list(db_path).read_text().splitlines() if _list(db_path).exists() else []
+    if not lines:
+        return
+    with _taken(db_path).open("a") as taken:
+        taken.write(f"{os.getpid()}\n")
+    _list(db_path).write_text("".join(f"{line}\n" for line in lines[1:]))
+    plan, _, always = lines[0].partition(" ")
+    install(KillAt.parse(plan), bool(always))
+
+
+def _list(db_path: str | Path) -> Path:
+    return Path(f"{db_path}.doom")
+
+
+def _taken(db_path: str | Path) -> Path:
+    return Path(f"{db_path}.doomed")

@@ -1,6 +1,8 @@
 """A process under load that may be killed at any moment: producers and workers over one file, with a history.
 
 `python -m queuack_store.testing.load FILE LOG --seed 7 --kill journal.written:3`
+`python -m queuack_store.testing.load --lives` reads such arguments, a life a line, and forks a process for
+each that has imported everything already: it writes how each ended.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shlex
 import signal
 import sys
 import threading
@@ -15,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from queuack_store import ids
-from queuack_store.errors import QueuackError, StorageFullError
+from queuack_store.errors import OwnerError, QueuackError, StorageFullError
 from queuack_store.jobs import ClaimedJob, NewJob, Outcome
 from queuack_store.opening import open_store
 from queuack_store.requests import Claim, Enqueue, Finish, Stats
 from queuack_store.retry import RetryPolicy
 from queuack_store.states import DONE
 from queuack_store.store import Store
-from queuack_store.testing.failpoints import KillAt, install
+from queuack_store.testing.failpoints import KillAt, install, start_doomed_owners
 from queuack_store.testing.history import History
 
 QUEUES = ("a", "b")
@@ -127,65 +130,110 @@ def drain(db_path: str | Path, log: Path, owner: str = "inline") -> None:
         history.close()
 
 
-def produce(db_path: str, history: History, seed: int, stop: threading.Event) -> None:
+def produce(store: Store, history: History, seed: int, stop: threading.Event) -> None:
     """Enqueue until told to stop."""
-    store = open_store(db_path, owner="inline")
     producer = Producer(store, history, seed)
     while not stop.is_set():
-        counts = store.call(Stats())
-        if sum(counts[status] for status in ("pending", "delayed", "waiting")) > MAX_LIVE:
-            stop.wait(0.01)
-        else:
-            producer.step()
-    store.close()
+        try:
+            counts = store.call(Stats())
+            if sum(counts[status] for status in ("pending", "delayed", "waiting")) > MAX_LIVE:
+                stop.wait(0.01)
+            else:
+                producer.step()
+        except OwnerError:  # too many owners died in a row: what was sent may have happened, or not
+            continue
 
 
-def consume(db_path: str, history: History, seed: int, stop: threading.Event) -> None:
+def consume(store: Store, history: History, seed: int, stop: threading.Event) -> None:
     """Work until told to stop."""
-    store = open_store(db_path, owner="inline")
     consumer = Consumer(store, history, seed)
     while not stop.is_set():
-        consumer.step()
-    store.close()
+        try:
+            consumer.step()
+        except OwnerError:
+            continue
+
+
+ROLES = {"both": (produce, produce, consume, consume), "producer": (produce,), "worker": (consume,)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until killed, by a failpoint, a timer, or from outside."""
+    """Run until killed, by a failpoint, a timer, or from outside, or until standard input ends."""
+    if (sys.argv[1:] if arguments is None else arguments) == ["--lives"]:
+        return live_again()
     parser = argparse.ArgumentParser(prog="queuack_store.testing.load", description=__doc__)
     parser.add_argument("file")
     parser.add_argument("log", type=Path)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--owner", choices=("inline", "process"), default="inline")
+    parser.add_argument("--doomed-owners", action="store_true", help="see failpoints.doom")
+    parser.add_argument("--role", choices=tuple(ROLES), default="both")
     parser.add_argument("--kill", type=KillAt.parse, help="a failpoint and its hit: journal.written:3")
-    parser.add_argument("--kill-after", type=float, help="seconds from the first acknowledged job on")
+    parser.add_argument("--kill-after", type=float, help="seconds, before the file is opened")
     parser.add_argument("--checkpoint-always", action="store_true")
     chosen = parser.parse_args(arguments)
-    install(chosen.kill, chosen.checkpoint_always)
-    history, stop = History(chosen.log), threading.Event()
-    holder = open_store(chosen.file, owner="inline")
-    for number, work in enumerate((produce, produce, consume, consume)):
-        seed = chosen.seed * 10 + number
-        threading.Thread(target=_guarded, args=(work, chosen.file, history, seed, stop), daemon=True).start()
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
     if chosen.kill_after is not None:
-        stop.wait(chosen.kill_after)
-        os.kill(os.getpid(), signal.SIGKILL)
-    stop.wait()
-    holder.close()
-    return 3  # a thread failed; a killed process has no code of its own
+        threading.Timer(chosen.kill_after, os.kill, (os.getpid(), signal.SIGKILL)).start()
+    install(chosen.kill, chosen.checkpoint_always)
+    if chosen.doomed_owners:
+        start_doomed_owners()
+    history, over = History(chosen.log), Over()
+    threads = []
+    for number, work in enumerate(ROLES[chosen.role]):
+        seed = chosen.seed * 10 + number
+        store = open_store(chosen.file, owner=chosen.owner)
+        threads.append(threading.Thread(target=over.guarded, args=(work, store, history, seed, over.stop)))
+        threads[-1].start()
+    threading.Thread(target=over.with_input, daemon=True).start()
+    for thread in threads:
+        thread.join()
+    return 3 if over.failed else 0
 
 
-def _guarded(work: Any, db_path: str, history: History, seed: int, stop: threading.Event) -> None:
-    try:
-        work(db_path, history, seed, stop)
-    except StorageFullError:
-        stop.set()
-    except QueuackError as error:
-        sys.stderr.write(f"{work.__name__}: {error!r}\n")
-        stop.set()
-    except BaseException:
-        stop.set()
-        raise
+class Over:
+    """When and why a process under load stops by itself."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.failed = False
+
+    def with_input(self) -> None:
+        """Stop when standard input ends: the test is over."""
+        sys.stdin.read()
+        self.stop.set()
+
+    def guarded(self, work: Any, store: Store, *rest: Any) -> None:
+        """Run one part; where it fails, all stop."""
+        try:
+            work(store, *rest)
+        except StorageFullError:
+            pass
+        except BaseException as error:
+            self.failed = True
+            sys.stderr.write(f"{work.__name__}: {error!r}\n")
+        finally:
+            self.stop.set()
+            try:
+                store.close()
+            except QueuackError as error:
+                self.failed = True
+                sys.stderr.write(f"close: {error!r}\n")
+
+
+def live_again() -> int:
+    """Fork a process for each line of arguments on standard input, and write how it ended."""
+    import queuack_store.duckdb.database
+    import queuack_store.journal
+    import queuack_store.sharing.server  # noqa: F401
+
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            sys.stdin = os.fdopen(os.pipe()[0])  # never ends
+            os._exit(main(shlex.split(line)))
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        sys.stdout.flush()
+    return 0
 
 
 if __name__ == "__main__":
