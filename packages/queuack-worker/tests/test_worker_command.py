@@ -18,7 +18,7 @@ from worker_pools import gone
 WAIT_S = 60.0
 
 TASKS = """
-import os, socket, time
+import ctypes, os, socket, time
 
 def add(a, b):
     return a + b
@@ -29,6 +29,14 @@ def hold(address, until):
     while not os.path.exists(until):
         time.sleep(0.005)
     return "held"
+
+def hang(address, flag):
+    if os.path.exists(flag):
+        return "again"
+    open(flag, "w").close()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.sendto(str(os.getpid()).encode(), address)
+    ctypes.PyDLL(None).sleep(1_000_000)
 """
 
 
@@ -138,6 +146,23 @@ def test_children_of_a_killed_supervisor_drain(
     assert all(gone(pid) for pid in pids)
 
 
+def test_an_orphan_that_hangs_ends_itself_and_its_job_runs_again(
+    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+) -> None:
+    """The supervisor is gone, and C code holds the interpreter: only the watchdog is left."""
+    command = Command(folder, "-p", "1", "--claim-timeout", "1")
+    job_id = queue.enqueue(tasks.hang, (ear.getsockname(), str(folder / "flag")), retry_delay=0)
+    orphan = int(ear.recv(100))
+    command.process.kill()
+    command.process.wait(WAIT_S)
+    assert gone(orphan)
+    second = Command(folder, "-p", "1")
+    assert queue.wait(job_id, WAIT_S) == "again"
+    assert [attempt["outcome"] for attempt in queue.attempts(job_id)] == ["lost", "done"]
+    second.process.send_signal(signal.SIGTERM)
+    assert second.end() == 0
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [
@@ -146,6 +171,7 @@ def test_children_of_a_killed_supervisor_drain(
         (["--max-memory-per-job", "lots"], "no size"),
         (["--log-format", "xml"], "--log-format"),
         (["--grace", "-1"], "--grace"),
+        (["--app", "nowhere"], "no such folder"),
         (["--claim-timeout", "0"], "--claim-timeout"),
         (["--max-memory-percent", "400"], "--max-memory-percent"),
         (["--max-jobs-per-child", "0"], "--max-jobs-per-child"),

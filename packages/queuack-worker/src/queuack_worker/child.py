@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REALLY_EXIT = os._exit
 FAILED, DRAINED, CONDEMNED = 1, 0, 70  # exit codes; 70: a job could not be stopped
-WATCHDOG_S = 5.0  # how often the watchdog is put off
+WATCHDOG_S = 5.0  # how often the watchdog is put off while something runs
 CLOSE_S = 5.0
 OOM_SCORE = "500"  # a child should be killed before the owner or the supervisor
 
@@ -49,18 +49,25 @@ class Oversight:
         self._patience_s = patience_s
         self._armed_at: float | None = None
 
-    def beat(self, holding: bool) -> None:
-        """Show a sign of life; see `Overseer`."""
+    def beat(self, holding: bool) -> float:
+        """Show a sign of life; see `Overseer`.
+
+        The watchdog is armed while nothing runs, too: a job may hold the interpreter from its first moment.
+        """
         self._board.beat(holding)
         if not self._patience_s:
-            return
+            return float("inf")
+        period_s = min(WATCHDOG_S, self._patience_s / 2) if holding else self._patience_s / 2
         now = monotonic()
-        if holding and (self._armed_at is None or now >= self._armed_at + WATCHDOG_S):
+        if self._armed_at is None or now >= self._armed_at + period_s:
             self._armed_at = now
             faulthandler.dump_traceback_later(self._patience_s, exit=True)
-        elif not holding and self._armed_at is not None:
-            self._armed_at = None
-            faulthandler.cancel_dump_traceback_later()
+        return self._armed_at + period_s - now
+
+    def rest(self) -> None:
+        """Stop watching: nobody beats from here on."""
+        self._board.beat(False)
+        faulthandler.cancel_dump_traceback_later()
 
     def die(self, reason: str) -> NoReturn:
         """End this process; what it held has been reported."""

@@ -122,7 +122,7 @@ def work(
             path,
             settings_with(settings, options, processes=True, spell=_flag),
             positive("--processes", processes if processes is not None else os.cpu_count() or 1),
-            [*(str(folder.resolve()) for folder in app_path or []), os.getcwd()],
+            [*map(_importable, app_path or []), os.getcwd()],
             limits_of(options, path, _flag),
             serialization,
             allowed_modules.split(",") if allowed_modules else None,
@@ -130,6 +130,12 @@ def work(
         )
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_TWICE) from None
+
+
+def _importable(path: Path) -> str:
+    if not path.exists():
+        raise InvalidRequestError(f"--app {path}: there is no such folder to import job functions from")
+    return str(path.resolve())
 
 
 def _flag(option: str) -> str:

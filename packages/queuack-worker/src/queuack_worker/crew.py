@@ -38,8 +38,15 @@ class Overseer(Protocol):
 
     rows: list[Row]
 
-    def beat(self, holding: bool) -> None:
-        """Show that this process's own threads run, and whether it holds claims."""
+    def beat(self, holding: bool) -> float:
+        """Show that this process's own threads run, and whether it holds claims.
+
+        Returns in how many seconds that is to be shown again, at the latest.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Show it no more: the process is about to end."""
         ...
 
     def die(self, reason: str) -> NoReturn:
@@ -101,6 +108,8 @@ class Crew:
                 setattr(store, name, call)
         if self.guard is not None:
             self.guard.mind(monotonic())
+        if self.overseer is not None:
+            self.overseer.beat(False)
         self.watch.start()
         if self.paused is None:
             self.link.open()
@@ -346,7 +355,7 @@ class Crew:
         """Send the last outcomes and wait until they are stored."""
         self.watch.stop()
         if self.overseer is not None:
-            self.overseer.beat(False)  # nobody beats from here on
+            self.overseer.rest()
         self._store_outcomes()
         self.coroutines.stop()
 

@@ -180,11 +180,10 @@ class Watch:
         """Keep one heartbeat waiting for cancels while something runs; beat the board too."""
         crew = self._crew
         holding = bool(busy or crew.jobs)
-        if crew.overseer is not None:
-            crew.overseer.beat(holding)
+        due = NEVER if crew.overseer is None else now + crew.overseer.beat(holding)
         if not holding:
             self._cancelled.clear()
-            return NEVER
+            return due
         period_s = self._settings.heartbeat_s
         waiting = self._heartbeat is not None and not self._heartbeat.done()
         # The engine repeats a cancel until the job has ended, and another worker on this handle ends our
@@ -193,8 +192,8 @@ class Watch:
         if now >= self._beat_at + period_s or (ready and now >= self._beat_at + PAUSE_S):
             self._send_heartbeat(now)
         elif ready:
-            return self._beat_at + PAUSE_S
-        return self._beat_at + period_s
+            return min(due, self._beat_at + PAUSE_S)
+        return min(due, self._beat_at + period_s)
 
     def _send_heartbeat(self, now: float) -> None:
         self._beat_at = now
