@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from cli_running import Cli
 from queuack import DuckQueue, JobStatus
+from queuack_store.observed import LogLine, Progress, Reported
+from queuack_store.requests import Claim, Report
 
 
 def test_init_makes_the_file_once(cli: Cli, folder: Path) -> None:
@@ -162,6 +164,20 @@ def test_show_tells_all_of_a_job(cli: Cli, some: dict[str, str]) -> None:
     assert "{'a': 1}" in cli("show", some["done"]).out
     assert cli("show", some["done"], "--json").json()["result"] == {"a": 1}
     assert "no worker" in cli("show", some["pending"]).out
+
+
+def test_show_tells_progress_and_logs(cli: Cli, queue: DuckQueue) -> None:
+    job = queue.enqueue(print)
+    (claimed,) = queue.store.call(Claim([("default", 50)]))
+    said = Reported(claimed.id, claimed.claim, Progress(3, 4, "counting sheep"))
+    said_too = Reported(claimed.id, claimed.claim, lines=[LogLine(1, 0.0, "warning", "one is black")])
+    queue.store.call(Report([said, said_too]))
+    page = cli("show", job).out
+    for text in ("3 of 4 (75%): counting sheep", "warning", "one is black"):
+        assert text in page
+    found = cli("show", job, "--json").json()
+    assert found["progress"]["done"] == 3
+    assert [line["message"] for line in found["logs"]] == ["one is black"]
 
 
 def test_show_never_unpickles_when_told_not_to(cli: Cli, some: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from queuack.cli.opening import opened
 from queuack.cli.options import DEFAULT_DB, AsJson, Db, Serialization, Stored
 
 if TYPE_CHECKING:
-    from queuack import DuckQueue, Job
+    from queuack import DuckQueue, Job, JobProgress
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 
@@ -28,7 +28,7 @@ WHERE d.{own} = ?::UUID ORDER BY d.position, j.seq LIMIT 100
 def show(
     job_id: JobId, db: Db = DEFAULT_DB, serialization: Stored = Serialization.PICKLE, as_json: AsJson = False
 ) -> None:
-    """Show a job: state, times, attempts with their tracebacks, parents, children and result."""
+    """Show a job: state, times, progress, attempts with tracebacks, logs, parents, children, result."""
     with opened(db, serialization=serialization) as queue:
         job = queue.get_job(job_id)
         if job is None:
@@ -58,6 +58,8 @@ def _everything(queue: DuckQueue, job: Job) -> dict[str, Any]:
     found["waited_seconds"] = _between(job.created_at, job.started_at)
     found["ran_seconds"] = _between(job.started_at, job.completed_at)
     found["attempt_rows"] = queue.attempts(job.id)
+    found["progress"] = queue.get_progress(job.id)
+    found["logs"] = queue.get_logs(job.id)
     found["parents"] = ask(queue, _KIN.format(other="parent_id", own="child_id"), [job.id])
     found["children"] = ask(queue, _KIN.format(other="child_id", own="parent_id"), [job.id])
     if job.status == "done":
@@ -99,6 +101,7 @@ def _print(found: dict[str, Any]) -> None:
             ("attempts", f"{found['attempts']} of {found['max_attempts']}"),
             ("time-out", output.duration(found["timeout_seconds"])),
             ("worker", found["claimed_by"]),
+            ("progress", _progress(found["progress"])),
             *((name, _moment(found[key], moment)) for name, key in times.items()),
             ("waited", output.duration(found["waited_seconds"])),
             ("ran", output.duration(found["ran_seconds"])),
@@ -107,6 +110,10 @@ def _print(found: dict[str, Any]) -> None:
         ]
     )
     _print_attempts(found["attempt_rows"])
+    if found["logs"]:
+        output.say("\nlog", "bold")
+        rows = [(line.attempt, line.logged_at, line.level, line.message) for line in found["logs"]]
+        output.table(("#", "AT", "LEVEL", "MESSAGE"), rows)
     for title in ("parents", "children"):
         if found[title]:
             output.say(f"\n{title}", "bold")
@@ -125,6 +132,14 @@ def _moment(value: datetime | None, present: datetime) -> str | None:
     seconds = (present - value).total_seconds()
     far = output.duration(abs(seconds))
     return f"{output.shown(value)} ({f'{far} ago' if seconds >= 0 else f'in {far}'})"
+
+
+def _progress(said: JobProgress | None) -> str | None:
+    if said is None:
+        return None
+    share = "" if said.fraction is None else f" ({said.fraction:.0%})"
+    total = "" if said.total is None else f" of {said.total:g}"
+    return f"{said.done:g}{total}{share}" + (f": {said.message}" if said.message else "")
 
 
 def _print_attempts(attempts: list[dict[str, Any]]) -> None:
