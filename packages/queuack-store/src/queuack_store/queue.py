@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from queuack_store.store import Store
 
+
 DEFAULT_DB_PATH = "duckqueue.db"
 DRAIN_SECONDS = 30.0
 MAX_WORKERS = 1_000  # threads of one process
@@ -82,9 +83,12 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing):
         self.closed = False
         self._pool: helpers.Pool | None = None
         self._pool_pid = 0
-        self.store = open_store(self.db_path, self.owner)
+        self.store = self._open()
         self._unattended = weakref.finalize(self, _close_unattended, self.store)
         self._unattended.atexit = False  # a process that just ends is cut off; nothing is lost by it
+
+    def _open(self) -> Store:
+        return open_store(self.db_path, self.owner)
 
     def __enter__(self) -> Self:
         if self.workers_num:

@@ -70,7 +70,7 @@ class Runner:
             self._job = slot.job = job
             if row is not None:
                 row.begin(job, began)
-            outcome = self._run(job, began)
+            outcome = self.run_job(job, began)
             slot.job = None
             if slot.interrupt is not None:
                 outcome = self._interrupted(job, outcome)
@@ -86,7 +86,8 @@ class Runner:
                 slot.cpu_s = thread_cpu_s()
                 link.flush()
 
-    def _run(self, job: ClaimedJob, began: float) -> Outcome | None:
+    def run_job(self, job: ClaimedJob, began: float) -> Outcome | None:
+        """Run one job; None where it is a coroutine that goes on without this thread."""
         crew = self._crew
         plan = PLAIN
         try:

@@ -33,13 +33,14 @@ def async_task(func: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
 
     @wraps(func)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        return _run_to_end(func(*args, **kwargs))
+        return run_to_end(func(*args, **kwargs))
 
     setattr(run, COROUTINE_ATTRIBUTE, (run, func))
     return run
 
 
-def _run_to_end(body: Coroutine[Any, Any, R]) -> R:
+def run_to_end(body: Coroutine[Any, Any, R]) -> R:
+    """Run a coroutine and return what it returns, also where a loop runs in this thread already."""
     import asyncio
 
     try:
