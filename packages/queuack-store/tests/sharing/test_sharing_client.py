@@ -140,8 +140,8 @@ def test_an_interrupt_while_waiting_leaves_the_handle_whole(store: ClientStore, 
     try:
         for _ in range(20):
             timer = threading.Timer(0.005, os.kill, (os.getpid(), signal.SIGUSR1))
-            timer.start()
             with pytest.raises(Interrupted):
+                timer.start()
                 store.call(Claim([("default", 1)], wait_s=PATIENCE_S))
             timer.join()
             assert store.call(Stats())["claimed"] == 0

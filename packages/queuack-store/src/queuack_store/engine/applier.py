@@ -12,7 +12,10 @@ from queuack_store.engine.changes import Record
 from queuack_store.engine.reads import Backend
 from queuack_store.errors import QueuackError, StorageError, StorageFullError
 
-INTERVAL_S = 0.05  # how long records gather before they are applied
+INTERVAL_S = 0.05  # how long records gather before they are applied, at least
+MAX_INTERVAL_S = 0.5  # and at most
+REST = 10  # times as long as the last apply took: one costs 10 ms of processor time, however little it brings
+ENOUGH_BYTES = 2 << 20  # of journal: so much is applied without gathering more, its cost is in its rows
 MAX_LAG_BYTES = 64 << 20
 MAX_LAG_S = 5.0
 MAX_BATCH_BYTES = 32 << 20  # of journal per DuckDB transaction
@@ -41,6 +44,7 @@ class Applier:
         self._hurry = False
         self._stopping = False
         self._lag_bytes = 0
+        self._interval_s = INTERVAL_S
         self.applied = applied
         self.broken: QueuackError | None = None
         self.full: StorageFullError | None = None  # as long as it waits for room on the disk
@@ -54,8 +58,9 @@ class Applier:
         """Take a durable record; called by the engine's thread."""
         with self._changed:
             self._queue.append((record, size, monotonic()))
+            enough = self._lag_bytes < ENOUGH_BYTES <= self._lag_bytes + size
             self._lag_bytes += size
-            if len(self._queue) == 1:
+            if enough or len(self._queue) == 1:
                 self._changed.notify_all()
 
     def lagging(self) -> bool:
@@ -95,6 +100,7 @@ class Applier:
             batch = self._next_batch()
             if not batch:
                 return
+            began = monotonic()
             try:
                 self._backend.apply([record for record, _, _ in batch])
             except StorageFullError as error:
@@ -118,6 +124,8 @@ class Applier:
                 self.applied = batch[-1][0].cycle
                 self.full = None
                 self._hurry = False
+                took = monotonic() - began
+                self._interval_s = min(max(INTERVAL_S, REST * took), MAX_INTERVAL_S)
                 self._changed.notify_all()
             self._on_applied(self.applied)
             self._make_safe(self.applied)
@@ -129,8 +137,11 @@ class Applier:
                 if self._stopping:
                     return []
                 self._changed.wait()
-            until = self._queue[0][2] + INTERVAL_S
-            while not self._hurry and not self._stopping and (left := until - monotonic()) > 0:
+            until = self._queue[0][2] + self._interval_s
+            while not self._hurry and not self._stopping and self._lag_bytes < ENOUGH_BYTES:
+                left = until - monotonic()
+                if left <= 0:
+                    break
                 self._changed.wait(left)
             batch, size = [], 0
             for entry in self._queue:

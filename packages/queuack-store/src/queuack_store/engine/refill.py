@@ -41,7 +41,7 @@ class Refiller:
         self._room = bounds.MAX_WINDOW_JOBS - state.load.entries
         self._room_bytes = bounds.MAX_WINDOW_BYTES - state.load.payload
         limit = max(MIN_REFILL, REFILL_JOBS // max(1, len(partial) + len(runs)))
-        low = min(LOW_WATER, limit // 4)
+        low = min(LOW_WATER, limit * 4 // 5)
         for queue in partial:
             rows = self._rows(queue.window, low, limit)
             if rows:

@@ -1,7 +1,8 @@
 """One client's connection, seen from the owner: a session, its requests in flight, its replies.
 
 Two threads meet here. The server's thread reads and closes; the engine's thread calls `reply` and
-`flush` and sends at once where nothing waits to be sent. `_lock` guards the socket's sending side.
+`flush` and sends at once where nothing waits to be sent. `_lock` guards the socket's sending side,
+`_tally` what is in flight: who reads must not wait for who sends.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Connection:
         self.assembler = frames.Assembler(frames.MAX_HELLO_BYTES)
         self.mask = 0  # what the server's selector watches for
         self._lock = threading.Lock()
+        self._tally = threading.Lock()
         self._unsent: deque[memoryview] = deque()
         self._unsent_bytes = 0
         self._sizes: dict[int, int] = {}
@@ -60,13 +62,13 @@ class Connection:
 
     def take_in(self, seq: int, size: int) -> None:
         """Note a request of so many bytes that goes to the engine now."""
-        with self._lock:
+        with self._tally:
             self._inflight_bytes += size - self._sizes.get(seq, 0)
             self._sizes[seq] = size
 
     def forget(self, seq: int) -> None:
         """Note that no reply will come to this request."""
-        with self._lock:
+        with self._tally:
             self._inflight_bytes -= self._sizes.pop(seq, 0)
 
     @property
@@ -155,7 +157,7 @@ class Connection:
         data, self._ready = b"".join(self._ready), []
         answered, self._answered = self._answered, []
         held_back = self.is_held_back
-        with self._lock:
+        with self._tally:
             for seq in answered:
                 self._inflight_bytes -= self._sizes.pop(seq, 0)
         self.send(data)

@@ -50,6 +50,7 @@ def main(path: str, descriptor: int | None = None) -> int:
     if started:
         _first_word(("ready", os.getpid()))
     gc.collect()
+    gc.set_threshold(50_000, 20, 20)  # tens of thousands of jobs live for a while and make no cycles
     gc.freeze()  # what starting made is there to stay: later collections need not look at it
     server.wants_to_leave.wait()
     try:

@@ -87,7 +87,7 @@ class Server:
         self._wake_out, self._wake_in = os.pipe()
         for descriptor in (self._wake_out, self._wake_in):
             os.set_blocking(descriptor, False)
-        self.selector.register(self._wake_out, _READ, None)
+        self.selector.register(self._wake_out, _READ, self._woken)
         self._thread = threading.Thread(target=self._run, name="queuack-server", daemon=True)
         lock.announce(self.lobby.address)
         let_go_in_child(self)
@@ -166,15 +166,13 @@ class Server:
 
     def _wait(self, patience: float | None) -> None:
         for key, mask in self.selector.select(patience):
-            if key.data is not None:
-                key.data(mask)
-        try:
-            os.read(self._wake_out, 65_536)
-        except BlockingIOError:
-            pass
+            key.data(mask)
         while self._soon:
             function, args = self._soon.popleft()
             function(*args)
+
+    def _woken(self, _mask: int) -> None:
+        os.read(self._wake_out, 65_536)
 
     def _patience(self) -> float | None:
         times = [at for at in (self._leave_at, *self.lobby.deadlines()) if at is not None]
