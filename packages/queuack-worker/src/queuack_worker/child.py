@@ -20,7 +20,9 @@ from queuack_worker.board import Board, Row
 from queuack_worker.context import current_slot
 from queuack_worker.control import Channel, Message, Setup
 from queuack_worker.events import Event, Events, log
+from queuack_worker.inheriting import let_threads_inherit
 from queuack_worker.lines import light_logging
+from queuack_worker.structlogs import configure_when_imported
 from queuack_worker.usage import limit_memory
 
 if TYPE_CHECKING:
@@ -120,6 +122,8 @@ class Child:
 
     def _begin(self, setup: Setup) -> None:
         light_logging(setup.log_level, {"child": setup.number, "pid": os.getpid()})
+        configure_when_imported()
+        let_threads_inherit()
         for entry in reversed(setup.path):
             if entry not in sys.path:
                 sys.path.insert(0, entry)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
+import threading
 from contextvars import ContextVar
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
+from queuack_store.clock import wall
 from queuack_store.errors import InvalidRequestError, ResultNotReadyError
 from queuack_store.gathered import resolved
 from queuack_store.jobs import ClaimedJob, JobResult
+from queuack_store.observed import MAX_LINE_CHARS, MAX_LINES, LogLine, Progress
+from queuack_store.outputs import output_folder
 from queuack_store.payload import decode_result
 from queuack_store.requests import GetParents
 from queuack_store.states import DependencyMode, JobStatus
@@ -19,7 +26,12 @@ if TYPE_CHECKING:
 
     from queuack_store.queue import DuckQueue
 
+    from queuack_worker.reports import Reports
     from queuack_worker.slots import Slot
+
+MAX_LOG_CHARS = 256 << 10  # that one attempt may log
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+job_log = logging.getLogger("queuack.job")
 
 
 class TaskContext:
@@ -37,7 +49,7 @@ class TaskContext:
         node_name: its name in the DAG, or None.
     """
 
-    def __init__(self, job: ClaimedJob, queue: DuckQueue) -> None:
+    def __init__(self, job: ClaimedJob, queue: DuckQueue, reports: Reports) -> None:
         self.job_id = ids.to_text(job.id)
         self.dag_run_id = None if job.run_id is None else ids.to_text(job.run_id)
         self.queue = queue
@@ -45,6 +57,10 @@ class TaskContext:
         self.attempt = job.attempt
         self.node_name = job.node_name
         self._job = job
+        self._reports = reports
+        self._lines = self._chars = 0
+        self._scratch: Path | None = None
+        self._lock = threading.Lock()  # a job may log from several threads
         self._parents: list[JobResult] | None = None
         self._values: dict[bytes, Any] = {}
 
@@ -121,6 +137,67 @@ class TaskContext:
             None if lenient and not _has_result(parent) else self._value(parent) for parent in self._all()
         ]
 
+    def progress(self, done: float, total: float | None = None, message: str | None = None) -> None:
+        """Say how far the job is; `queue.get_progress(job_id)` reads it from any process.
+
+        Call it as often as you like: it is sent every half second at most, the latest always.
+
+        Args:
+            done, total: in any unit; `total` may be None where it is not known.
+            message: what it is doing, cut to 4,096 characters.
+
+        Raises:
+            InvalidRequestError: `done` or `total` is no finite number.
+        """
+        text = None if message is None else str(message)[:MAX_LINE_CHARS]
+        whole = None if total is None else _number("total", total)
+        self._reports.progress(self._job, Progress(_number("done", done), whole, text))
+
+    def log(self, message: object, level: str = "info") -> None:
+        """Log a line that stays with this attempt; `queue.get_logs(job_id)` reads it from any process.
+
+        It goes to the logger "queuack.job" too. An attempt keeps 1,000 lines and 256 KB; what is more is
+        dropped, with a last line that says so.
+
+        Args:
+            message: its text, cut to 4,096 characters.
+            level: "debug", "info", "warning", "error" or "critical".
+
+        Raises:
+            InvalidRequestError: there is no such level.
+        """
+        if level not in LEVELS:
+            raise InvalidRequestError(f"{level!r} is no level: give one of {', '.join(LEVELS)}", level=level)
+        text = str(message)[:MAX_LINE_CHARS]
+        job_log.log(LEVELS[level], "%s", text)
+        with self._lock:
+            if self._lines > MAX_LINES:
+                return
+            self._lines += 1
+            self._chars += len(text)
+            if self._lines > MAX_LINES or self._chars > MAX_LOG_CHARS:
+                level, text = "warning", "more lines were dropped: an attempt keeps 1,000 lines and 256 KB"
+                self._lines = max(self._lines, MAX_LINES + 1)
+            self._reports.line(self._job, LogLine(self._lines, wall(), level, text))
+
+    @property
+    def output_dir(self) -> Path:
+        """A folder for files that this job makes, beside the queue's file and removed when it is purged.
+
+        All attempts of the job share it. Of a queue in memory it is a temporary folder, the job's to remove.
+        """
+        with self._lock:
+            if self.queue.db_path != ":memory:":
+                folder = output_folder(self.queue.db_path, self.job_id)
+                folder.parent.mkdir(mode=0o700, exist_ok=True)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                return folder
+            if self._scratch is None:
+                import tempfile
+
+                self._scratch = Path(tempfile.mkdtemp(prefix="queuack-"))
+            return self._scratch
+
     def close(self) -> None:
         """Forget what was read. The queue stays open: it is the worker's."""
         self._parents = None
@@ -173,6 +250,16 @@ class TaskContext:
         return decode_result(parent.result, self.queue.serialization, _name(parent))
 
 
+def _number(what: str, value: float) -> float:
+    try:
+        number = math.nan if isinstance(value, (bool, str)) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidRequestError(f"{what} is {value!r:.100}: give a finite number", what=what)
+    return number
+
+
 def _name(parent: JobResult) -> str:
     return parent.node_name or ids.to_text(parent.id)
 
@@ -183,9 +270,27 @@ def _has_result(parent: JobResult) -> bool:
 
 # Set once per runner thread and once per coroutine job, not per job: the slot's job changes under it.
 current_slot: ContextVar[Slot | None] = ContextVar("queuack_slot", default=None)
+inherited = threading.local()  # slot and job of the job that started this thread, see inheriting.py
+
+
+def running_slot() -> Slot | None:
+    """Return the slot of the job that this thread or coroutine belongs to, or None."""
+    slot = current_slot.get()
+    if slot is not None and (slot.cancel is not None or slot.thread_id == threading.get_ident()):
+        return slot
+    starter: Slot | None = getattr(inherited, "slot", None)
+    if starter is not None:
+        return starter if starter.job is inherited.job else None
+    return slot
+
+
+def running_job() -> ClaimedJob | None:
+    """Return the job that this thread or coroutine belongs to, or None."""
+    slot = running_slot()
+    return None if slot is None else slot.job
 
 
 def get_context() -> TaskContext | None:
     """Return the running job's TaskContext, or None outside a job."""
-    slot = current_slot.get()
+    slot = running_slot()
     return None if slot is None else slot.context()

@@ -58,7 +58,7 @@ class Coroutines:
                 return outcomes.returned(job)
         loop = self._ready_loop()
         with self._lock:
-            slot = Slot(self._crew.queue, self._rows.pop() if self._rows else None)
+            slot = Slot(self._crew.queue, self._crew.reports, self._rows.pop() if self._rows else None)
             slot.cancel = lambda: self._cancel(slot)
             slot.began_at = monotonic()
             slot.job = job

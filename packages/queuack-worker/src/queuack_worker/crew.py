@@ -18,8 +18,10 @@ from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.events import Events
 from queuack_worker.link import Link
 from queuack_worker.resources import Guard
+from queuack_worker.reports import Reports
 from queuack_worker.runner import Runner
 from queuack_worker.slots import Slot
+from queuack_worker.usage import Usage
 from queuack_worker.watch import Watch
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ class Crew:
         self._runners: list[Runner] = []
         self._rows: list[Row | None] = [*rows[: settings.concurrency]] or [None] * settings.concurrency
         self.coroutines = Coroutines(self, rows[settings.concurrency :])
+        self.reports = Reports(queue.store)
+        self.usage = Usage(alone=overseer is not None and settings.concurrency == 1)
         self.link = Link(self)
         self.watch = Watch(self)
 
@@ -110,6 +114,7 @@ class Crew:
             self.guard.mind(monotonic())
         if self.overseer is not None:
             self.overseer.beat(False)
+        self.reports.start()
         self.watch.start()
         if self.paused is None:
             self.link.open()
@@ -131,7 +136,9 @@ class Crew:
             self.link.open()
 
     def _add_runner(self, number: int) -> None:
-        runner = Runner(self, Slot(self.queue, self._rows[number]), f"queuack-runner-{number + 1}")
+        runner = Runner(
+            self, Slot(self.queue, self.reports, self._rows[number]), f"queuack-runner-{number + 1}"
+        )
         with self._cond:
             self._runners.append(runner)
         runner.thread.start()
@@ -356,6 +363,8 @@ class Crew:
         self.watch.stop()
         if self.overseer is not None:
             self.overseer.rest()
+            self.overseer.beat(False)  # nobody beats from here on
+        self.reports.stop()
         self._store_outcomes()
         self.coroutines.stop()
 

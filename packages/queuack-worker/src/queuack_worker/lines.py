@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from queuack_worker.bound import job_facts
+
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -25,7 +27,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line (a traceback in plain text takes more)."""
-        facts = {**self._facts, **getattr(record, "facts", {})}
+        facts = {**self._facts, **getattr(record, "facts", {}), **job_facts()}
         event = getattr(record, "event", None) or record.getMessage()
         trace = self.formatException(record.exc_info) if record.exc_info else None
         moment = datetime.fromtimestamp(record.created, UTC)

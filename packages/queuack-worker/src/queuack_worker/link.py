@@ -118,6 +118,7 @@ class Link:
             if batch and not started:
                 self._learn(len(batch), now)
             self.finished += len(batch)
+            self._crew.reports.send()  # after the batch was taken: what its jobs said goes first
             self._submit(Finish(batch, started))
             started = []
 

@@ -6,6 +6,8 @@ import logging
 import sys
 from typing import Any
 
+from queuack_worker.bound import bind_job
+
 FORMATS = ("auto", "console", "json")
 
 
@@ -25,6 +27,7 @@ def configure(level: int, form: str = "auto") -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _facts,
+        bind_job,
     ]
     last: list[Any]
     if console:

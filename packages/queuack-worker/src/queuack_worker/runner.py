@@ -18,7 +18,7 @@ from queuack_worker import outcomes
 from queuack_worker.context import current_slot
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.plans import PLAIN, plan_of, with_context
-from queuack_worker.usage import LONG_S, peak_rss, thread_cpu_s
+from queuack_worker.usage import LONG_S
 
 if TYPE_CHECKING:
     from queuack_worker.crew import Crew
@@ -64,7 +64,7 @@ class Runner:
                 if found is None:
                     return
                 job = found
-                slot.cpu_s = thread_cpu_s()
+                slot.cpu_s = crew.usage.cpu_s()
                 began = monotonic()
             slot.began_at = began
             self._job = slot.job = job
@@ -83,7 +83,7 @@ class Runner:
             self._job = None
             began = monotonic()
             if jobs and began - link.flushed_at > FLUSH_S:
-                slot.cpu_s = thread_cpu_s()
+                slot.cpu_s = crew.usage.cpu_s()
                 link.flush()
 
     def run_job(self, job: ClaimedJob, began: float) -> Outcome | None:
@@ -112,8 +112,9 @@ class Runner:
     def _usage(self, duration_s: float) -> outcomes.Usage:
         if duration_s < LONG_S:
             return outcomes.NO_USAGE
-        before, self.slot.cpu_s = self.slot.cpu_s, thread_cpu_s()
-        return peak_rss(), self.slot.cpu_s - before
+        usage = self._crew.usage
+        before, self.slot.cpu_s = self.slot.cpu_s, usage.cpu_s()
+        return usage.take_peak(), self.slot.cpu_s - before
 
     def _interrupted(self, job: ClaimedJob, outcome: Outcome | None) -> Outcome | None:
         kind = self.slot.settle()

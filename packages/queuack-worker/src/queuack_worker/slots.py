@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
 
     from queuack_worker.board import Row
+    from queuack_worker.reports import Reports
 
 
 class Slot:
@@ -29,6 +30,7 @@ class Slot:
     __slots__ = (
         "_context",
         "_queue",
+        "_reports",
         "abandoned",
         "began_at",
         "cancel",
@@ -42,7 +44,7 @@ class Slot:
         "told",
     )
 
-    def __init__(self, queue: DuckQueue, row: Row | None = None) -> None:
+    def __init__(self, queue: DuckQueue, reports: Reports, row: Row | None = None) -> None:
         self.job: ClaimedJob | None = None
         self.began_at = 0.0  # monotonic seconds
         self.told = 0  # the claim whose start was reported last
@@ -55,6 +57,7 @@ class Slot:
         self.lock = threading.Lock()
         self.row = row
         self._queue = queue
+        self._reports = reports
         self._context: tuple[int, TaskContext] | None = None
 
     def context(self) -> TaskContext | None:
@@ -63,7 +66,7 @@ class Slot:
         if job is None:
             return None
         if self._context is None or self._context[0] != job.claim:
-            self._context = (job.claim, TaskContext(job, self._queue))
+            self._context = (job.claim, TaskContext(job, self._queue, self._reports))
         return self._context[1]
 
     def raise_inside(self, job: ClaimedJob, kind: type[JobInterruptError], now: float) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import sys
 import time
 
+_PEAK = re.compile(rb"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 LONG_S = 0.005  # shorter jobs are not measured: it would cost more than they do
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -25,9 +27,43 @@ def rss() -> int:
         return peak_rss()
 
 
-def thread_cpu_s() -> float:
-    """Return the CPU time of this thread so far, in seconds."""
-    return time.thread_time()
+class Usage:
+    """Measures what jobs use of this process.
+
+    Args:
+        alone: one job at a time has the process for itself (a child with one runner). Then its CPU time
+            counts all its threads and the processes it waited for, and the peak of its memory is begun
+            anew with each job. Otherwise CPU time is that of the runner's thread, and the peak is the
+            highest the process has had, whoever caused it.
+    """
+
+    def __init__(self, alone: bool) -> None:
+        self._alone = alone
+        self._status = self._reset = -1
+        if alone:
+            try:
+                self._reset = os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+                self._status = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+            except OSError:
+                pass  # no Linux, or not allowed: the peak is the process's
+
+    def cpu_s(self) -> float:
+        """Return the CPU time so far, in seconds; a job has used the difference of two."""
+        if not self._alone:
+            return time.thread_time()
+        waited = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return time.process_time() + waited.ru_utime + waited.ru_stime
+
+    def take_peak(self) -> int:
+        """Return the peak of resident memory in bytes, and begin anew where that can be done."""
+        if self._status < 0:
+            return peak_rss()
+        try:
+            held = _PEAK.search(os.pread(self._status, 4_096, 0))
+            os.pwrite(self._reset, b"5", 0)  # resets VmHWM, and nothing else
+        except OSError:
+            held = None
+        return peak_rss() if held is None else int(held[1]) << 10
 
 
 def limit_memory(extra_bytes: int) -> None:

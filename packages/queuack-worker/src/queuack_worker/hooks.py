@@ -1,0 +1,212 @@
+"""Hooks: functions of the user's that hear of every job, beside the jobs and unable to hurt them.
+
+They run in one thread per process, in the order in which things happened there. One that raises is
+logged; one that hangs holds up only other hooks.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from queue import Empty, Full, Queue
+from typing import TYPE_CHECKING, Any
+
+from queuack_store import ids
+from queuack_store.clock import monotonic
+from queuack_store.errors import InvalidRequestError, PayloadError
+from queuack_store.payload import decode_call, encode_call
+
+if TYPE_CHECKING:
+    from queuack_store.jobs import ClaimedJob, JobView, Outcome
+
+HOOKS = ("on_start", "on_success", "on_failure", "on_death")
+MAX_WAITING = 10_000  # events; a hook that is slower than the jobs misses what comes on top
+log = logging.getLogger("queuack.hooks")
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """What happened to a job, as its process saw it.
+
+    Attributes:
+        job_id, task, queue, node_name, dag_run_id: the job. attempt: 1 for the first; max_attempts.
+        error: why the attempt failed, else None. duration_seconds: how long it ran; None where it has
+            just started, or its process died.
+    """
+
+    job_id: str
+    task: str
+    queue: str
+    attempt: int
+    max_attempts: int
+    dag_run_id: str | None = None
+    node_name: str | None = None
+    error: str | None = None
+    duration_seconds: float | None = None
+
+
+Hook = Callable[[JobEvent], object]
+HookLike = Hook | str
+Packed = dict[str, tuple[str, bytes]]  # by name: how a hook travels to a child
+
+
+def pack(hooks: Mapping[str, HookLike | None]) -> Packed:
+    """Return the hooks as they travel to other processes: by name where they have one, else by value.
+
+    Raises:
+        InvalidRequestError: one that is neither callable nor "module:function".
+    """
+    packed: Packed = {}
+    for name, hook in hooks.items():
+        if hook is None:
+            continue
+        if isinstance(hook, str):
+            module, colon, function = hook.partition(":")
+            if not (module and colon and function):
+                raise InvalidRequestError(f"{name} is {hook!r}: write module:function", hook=name)
+            packed[name] = (hook, b"")
+        elif callable(hook):
+            packed[name] = encode_call(hook)
+        else:
+            raise InvalidRequestError(
+                f"{name} is {hook!r:.100}: give a function or its name, module:function", hook=name
+            )
+    return packed
+
+
+def unpack(packed: Packed) -> dict[str, Hook]:
+    """Return the hooks as functions.
+
+    Raises:
+        InvalidRequestError: one that can't be found here.
+    """
+    found: dict[str, Hook] = {}
+    for name, (task, payload) in packed.items():
+        try:
+            func = decode_call(task, payload)[0] if payload else _named(task)
+        except (PayloadError, ImportError, AttributeError) as error:
+            raise InvalidRequestError(f"{name}: {task} can't be loaded here: {error}", hook=name) from error
+        if not callable(func):
+            raise InvalidRequestError(f"{name}: {task} is no function", hook=name)
+        found[name] = func
+    return found
+
+
+def _named(task: str) -> Any:
+    from importlib import import_module
+
+    module, _, path = task.partition(":")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found
+
+
+class Hooks:
+    """The hooks of one process.
+
+    Args:
+        calls: by name; what is not there is not called.
+    """
+
+    def __init__(self, calls: Mapping[str, Hook]) -> None:
+        self._calls = dict(calls)
+        self._waiting: Queue[tuple[str, JobEvent] | None] = Queue(MAX_WAITING)
+        self._missed = 0
+        self._thread = threading.Thread(target=self._run, name="queuack-hooks", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def started(self, job: ClaimedJob) -> None:
+        """Tell of a job that starts now."""
+        if "on_start" in self._calls:
+            self.tell("on_start", _event(job))
+
+    def ended(self, job: ClaimedJob, outcome: Outcome) -> None:
+        """Tell of an attempt that succeeded or failed; one that was handed back or cancelled is no event."""
+        if outcome.kind == "done":
+            if "on_success" in self._calls:
+                self.tell("on_success", _event(job, None, outcome.duration_s))
+        elif outcome.kind == "failed":
+            event = _event(job, outcome.error, outcome.duration_s)
+            self.tell("on_failure", event)
+            if outcome.final or job.attempt >= job.max_attempts:
+                self.tell("on_death", event)
+
+    def died(self, event: JobEvent, dead: bool) -> None:
+        """Tell of an attempt whose process died; `dead`: it was the job's last."""
+        self.tell("on_failure", event)
+        if dead:
+            self.tell("on_death", event)
+
+    def tell(self, name: str, event: JobEvent) -> None:
+        """Call the hook of this name, where there is one, as soon as those before it have returned."""
+        if name not in self._calls:
+            return
+        try:
+            self._waiting.put_nowait((name, event))
+        except Full:
+            self._missed += 1
+            if self._missed & (self._missed - 1) == 0:  # the first, second, fourth, eighth …
+                log.warning("the hooks are too slow: %d events were left out", self._missed)
+
+    def stop(self, timeout_s: float) -> None:
+        """Let the hooks that wait run, for so long at most."""
+        deadline = monotonic() + timeout_s
+        try:
+            self._waiting.put(None, timeout=timeout_s)
+        except Full:
+            pass
+        if self._thread.is_alive():
+            self._thread.join(max(0.0, deadline - monotonic()))
+        left = self._drop()
+        if left:
+            log.warning("%d events were not told to the hooks: they took too long", left)
+
+    def _drop(self) -> int:
+        left = 0
+        while True:
+            try:
+                left += self._waiting.get_nowait() is not None
+            except Empty:
+                return left
+
+    def _run(self) -> None:
+        while (told := self._waiting.get()) is not None:
+            name, event = told
+            try:
+                self._calls[name](event)
+            except BaseException as error:  # a hook may call sys.exit
+                log.error("%s failed on job %s: %r", name, event.job_id, error, exc_info=error)
+
+
+def _event(job: ClaimedJob, error: str | None = None, duration_s: float | None = None) -> JobEvent:
+    return JobEvent(
+        ids.to_text(job.id),
+        job.task,
+        job.queue,
+        job.attempt,
+        job.max_attempts,
+        None if job.run_id is None else ids.to_text(job.run_id),
+        job.node_name,
+        error,
+        duration_s,
+    )
+
+
+def event_of_view(view: JobView) -> JobEvent:
+    """Return what happened to a job whose process died, from how it stands now."""
+    return JobEvent(
+        ids.to_text(view.id),
+        view.task,
+        view.queue,
+        view.attempts,
+        view.max_attempts,
+        None if view.run_id is None else ids.to_text(view.run_id),
+        view.node_name,
+        view.error,
+    )
