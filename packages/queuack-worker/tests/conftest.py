@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,3 +42,29 @@ def pool_of(shared: DuckQueue) -> Iterator[Callable[..., object]]:
     yield start
     for pool in pools:
         pool.stop()
+
+
+class Signals:
+    """Datagrams from jobs to the test, which waits for them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.address = str(folder / "signals")
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(self.address)
+        self._socket.settimeout(60.0)
+
+    def wait(self) -> str:
+        """Wait for the next one and return its text."""
+        return self._socket.recv(4_096).decode()
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._socket.close()
+
+
+@pytest.fixture
+def signals(tmp_path: Path) -> Iterator[Signals]:
+    """Where jobs say that they have come so far."""
+    made = Signals(tmp_path)
+    yield made
+    made.close()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from queuack_store.exports import exports
 
 if TYPE_CHECKING:
+    from queuack_worker.bound import JobFilter, bind_job
     from queuack_worker.context import TaskContext, get_context
     from queuack_worker.errors import (
         JobCancelRequestedError,
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
         WorkerStartError,
         WorkerStoppingError,
     )
+    from queuack_worker.hooks import JobEvent
     from queuack_worker.options import WorkerOptions
     from queuack_worker.outcomes import Cancel, Discard, Snooze
     from queuack_worker.pool import WorkerPool
@@ -28,6 +30,8 @@ __all__ = [
     "Cancel",
     "Discard",
     "JobCancelRequestedError",
+    "JobEvent",
+    "JobFilter",
     "JobInterruptError",
     "JobTimeoutError",
     "Snooze",
@@ -38,6 +42,7 @@ __all__ = [
     "WorkerStartError",
     "WorkerStoppingError",
     "async_task",
+    "bind_job",
     "get_context",
     "retry_rules",
     "retry_task",
@@ -47,12 +52,15 @@ __all__ = [
 _HOMES = {
     "Cancel": "queuack_worker.outcomes",
     "Discard": "queuack_worker.outcomes",
+    "JobEvent": "queuack_worker.hooks",
+    "JobFilter": "queuack_worker.bound",
     "Snooze": "queuack_worker.outcomes",
     "TaskContext": "queuack_worker.context",
     "Worker": "queuack_worker.worker",
     "WorkerOptions": "queuack_worker.options",
     "WorkerPool": "queuack_worker.pool",
     "async_task": "queuack_worker.tasks",
+    "bind_job": "queuack_worker.bound",
     "get_context": "queuack_worker.context",
     "retry_rules": "queuack_worker.tasks",
     "retry_task": "queuack_worker.tasks",

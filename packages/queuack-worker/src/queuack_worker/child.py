@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
 from queuack_store.clock import monotonic
@@ -134,6 +135,7 @@ class Child:
         from queuack_store.queue import DuckQueue
 
         from queuack_worker.crew import Crew
+        from queuack_worker.hooks import unpack
 
         queue = DuckQueue(
             setup.db_path,
@@ -142,7 +144,7 @@ class Child:
             allowed_modules=setup.allowed_modules,
         )
         oversight = Oversight(board, self._channel, setup.patience_s)
-        self.crew = Crew(queue, s, oversight, events)
+        self.crew = Crew(queue, replace(s, hooks=unpack(setup.hooks)), oversight, events)
         self.crew.start()
         if s.memory_limit is not None:
             limit_memory(s.memory_limit * s.concurrency)  # after the threads have got their stacks
@@ -163,6 +165,10 @@ class Child:
             crew.pause()
         elif message.do == "resume":
             crew.resume()
+        elif message.do == "died" and crew.hooks is not None:
+            from queuack_worker.hooks import JobEvent
+
+            crew.hooks.died(JobEvent(**message.facts["event"]), message.facts["dead"])
 
     def _drain(self, timeout_s: float | None) -> None:
         crew = self.crew

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from queuack_store.errors import InvalidRequestError, QueuackError
 from queuack_worker.events import Events, log, to_log
 from queuack_worker.options import WorkerOptions, limits_of, settings_with
 from queuack_worker.settings import (
+    DEFAULT_METRICS_PORT,
     Settings,
     default_worker_id,
     parse_queue_option,
@@ -80,6 +82,17 @@ def work(
         str | None, typer.Option(help="With json_ref: modules whose functions may run, by commas.")
     ] = None,
     worker_id: Annotated[str | None, typer.Option(help="A label for lists and logs.")] = None,
+    on_start: Annotated[
+        str | None, typer.Option(help="Hook, module:function: called when an attempt starts.")
+    ] = None,
+    on_success: Annotated[str | None, typer.Option(help="... when one succeeds.")] = None,
+    on_failure: Annotated[str | None, typer.Option(help="... when one fails.")] = None,
+    on_death: Annotated[str | None, typer.Option(help="... when a job has failed for good.")] = None,
+    metrics_port: Annotated[
+        int, typer.Option(help="Where /metrics, /livez and /readyz are; 0: any free port.", max=65_535, min=0)
+    ] = DEFAULT_METRICS_PORT,
+    metrics_host: Annotated[str, typer.Option(help="The address they are served on.")] = "127.0.0.1",
+    metrics: Annotated[bool, typer.Option(help="Serve them at all.")] = True,
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
     log_format: Annotated[
         str, typer.Option(help="auto, console or json; auto: console on a terminal.")
@@ -115,6 +128,10 @@ def work(
         "max_jobs_per_child": max_jobs_per_child,
         "max_memory_per_child": max_memory_per_child,
         "max_memory_per_job": max_memory_per_job,
+        "on_start": on_start,
+        "on_success": on_success,
+        "on_failure": on_failure,
+        "on_death": on_death,
     }
     configure(LEVELS[log_level], log_format)
     try:
@@ -127,6 +144,7 @@ def work(
             serialization,
             allowed_modules.split(",") if allowed_modules else None,
             LEVELS[log_level],
+            (metrics_host, metrics_port) if metrics else None,
         )
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_TWICE) from None
@@ -151,8 +169,11 @@ def run_pool(
     serialization: str,
     allowed_modules: list[str] | None,
     log_level: int = logging.INFO,
+    metrics_at: tuple[str, int] | None = None,
 ) -> None:
     """Run the pool in this process until it was told to stop.
+
+    `metrics_at` is where metrics and health are served (host, port), None for nowhere.
 
     Raises:
         KeyboardInterrupt: after a second signal. QueuackError: it can't run.
@@ -168,6 +189,7 @@ def run_pool(
     events.subscribe(to_log)
     stop = threading.Event()
     with (
+        ExitStack() as stack,
         StopSignals(stop) as signals,
         DuckQueue(
             path,
@@ -184,6 +206,10 @@ def run_pool(
             path,
             ", ".join(f"{n}:{w}" for n, w in settings.queues),
         )
+        if metrics_at is not None:
+            from queuack_worker.monitoring import Monitor
+
+            stack.callback(Monitor(supervisor, queue, *metrics_at).close)
         supervisor.run(stop)
     signals.raise_second()
 

@@ -1,6 +1,7 @@
 """What a supervisor and its children say to each other: JSON lines over a socket pair.
 
-Down: setup (first), drain, now, pause, resume. Up: ready, recycle, event, dying.
+Down: setup (first), drain, now, pause, resume, died (a job, with another child).
+Up: ready, recycle, event, dying.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Setup(msgspec.Struct):
     path: list[str]
     log_level: int = logging.INFO
     patience_s: float = 60.0
+    hooks: dict[str, tuple[str, bytes]] = {}
 
 
 class Message(msgspec.Struct, omit_defaults=True):

@@ -129,7 +129,7 @@ class Coroutines:
             return
         if kind is not None and not (kind is WorkerStoppingError and outcome.kind == "done"):
             outcome = outcomes.of_interrupt(job, kind, outcome.duration_s, outcome.traceback)
-        self._crew.outcomes.append(outcome)
+        self._crew.note(job, outcome)
         with self._lock:
             self._running.pop(slot, None)
             if slot.row is not None:

@@ -16,9 +16,10 @@ from queuack_worker import outcomes
 from queuack_worker.coroutines import Coroutines
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.events import Events
+from queuack_worker.hooks import Hooks, loaded
 from queuack_worker.link import Link
-from queuack_worker.resources import Guard
 from queuack_worker.reports import Reports
+from queuack_worker.resources import Guard
 from queuack_worker.runner import Runner
 from queuack_worker.slots import Slot
 from queuack_worker.usage import Usage
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from queuack_worker.settings import Settings
 
 MAX_WAIT_S = 3_600.0  # one wait on a condition; longer ones are repeated
+HOOKS_S = 5.0  # how long hooks may take at the end
 SETTLE_S = 10.0  # how long a stopping worker waits for its last outcomes to be stored
 
 
@@ -99,6 +101,7 @@ class Crew:
         self.coroutines = Coroutines(self, rows[settings.concurrency :])
         self.reports = Reports(queue.store)
         self.usage = Usage(alone=overseer is not None and settings.concurrency == 1)
+        self.hooks = Hooks(loaded(settings.hooks)) if settings.hooks else None
         self.link = Link(self)
         self.watch = Watch(self)
 
@@ -115,6 +118,8 @@ class Crew:
         if self.overseer is not None:
             self.overseer.beat(False)
         self.reports.start()
+        if self.hooks is not None:
+            self.hooks.start()
         self.watch.start()
         if self.paused is None:
             self.link.open()
@@ -191,6 +196,12 @@ class Crew:
         """Return how many jobs run."""
         return sum(slot.job is not None for slot in self.slots())
 
+    def note(self, job: ClaimedJob, outcome: Outcome) -> None:
+        """Take what became of a job, and let the hooks hear of it."""
+        self.outcomes.append(outcome)
+        if self.hooks is not None:
+            self.hooks.ended(job, outcome)
+
     def hand_back(self) -> None:
         """Return all jobs that have not started."""
         while True:
@@ -211,7 +222,7 @@ class Crew:
             slot.abandoned = True
         if self.overseer is not None:
             self._die_with(slot, job, kind, self.overseer)
-        self.outcomes.append(outcomes.of_interrupt(job, kind, monotonic() - slot.began_at))
+        self.note(job, outcomes.of_interrupt(job, kind, monotonic() - slot.began_at))
         self.events.emit("thread_abandoned", 30, task=job.task, reason=kind.reason)
         with self._cond:
             runner = next((r for r in self._runners if r.slot is slot), None)
@@ -229,7 +240,7 @@ class Crew:
         """Report the job that won't stop, hand back all others unspent, and end this process."""
         ended = outcomes.of_interrupt(job, kind, monotonic() - slot.began_at)
         text = f"{ended.error}; it did not stop within {self.settings.grace_s:g} s: its process was killed"
-        self._part_with(msgspec.structs.replace(ended, error=ended.error and text))
+        self._part_with(job, msgspec.structs.replace(ended, error=ended.error and text))
         overseer.die(f"{job.task}: {kind.reason}")
 
     def exiting(self, slot: Slot, code: int) -> None:
@@ -240,16 +251,16 @@ class Crew:
                 return
             slot.abandoned = True
         text = f"the job ended its process: os._exit({code})"
-        self._part_with(
-            Outcome(job.id, job.claim, "failed", error=text, duration_s=monotonic() - slot.began_at)
-        )
+        ended = Outcome(job.id, job.claim, "failed", error=text, duration_s=monotonic() - slot.began_at)
+        self._part_with(job, ended)
 
-    def _part_with(self, ended: Outcome) -> None:
+    def _part_with(self, job: ClaimedJob, ended: Outcome) -> None:
         """Say the last words of this process: how one job ended, all others back unspent."""
         self.link.shut()
-        self.outcomes.append(ended)
+        self.note(job, ended)
         self._return_running()
         self._store_outcomes()
+        self._end_hooks()
 
     def runner_ended(self, runner: Runner) -> None:
         """Note that a runner's thread is at its end."""
@@ -366,7 +377,12 @@ class Crew:
             self.overseer.beat(False)  # nobody beats from here on
         self.reports.stop()
         self._store_outcomes()
+        self._end_hooks()
         self.coroutines.stop()
+
+    def _end_hooks(self) -> None:
+        if self.hooks is not None:
+            self.hooks.stop(HOOKS_S)
 
     def _store_outcomes(self) -> None:
         deadline = monotonic() + SETTLE_S

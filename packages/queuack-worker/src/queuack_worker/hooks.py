@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
 from queuack_store.clock import monotonic
-from queuack_store.errors import InvalidRequestError, PayloadError
+from queuack_store.errors import InvalidRequestError
 from queuack_store.payload import decode_call, encode_call
 
+from queuack_worker.settings import HookLike
+
 if TYPE_CHECKING:
-    from queuack_store.jobs import ClaimedJob, JobView, Outcome
+    from queuack_store.jobs import ClaimedJob, Outcome
 
 HOOKS = ("on_start", "on_success", "on_failure", "on_death")
 MAX_WAITING = 10_000  # events; a hook that is slower than the jobs misses what comes on top
@@ -48,48 +50,54 @@ class JobEvent:
 
 
 Hook = Callable[[JobEvent], object]
-HookLike = Hook | str
 Packed = dict[str, tuple[str, bytes]]  # by name: how a hook travels to a child
 
 
-def pack(hooks: Mapping[str, HookLike | None]) -> Packed:
-    """Return the hooks as they travel to other processes: by name where they have one, else by value.
+def checked(name: str, hook: Any) -> HookLike:
+    """Return a hook as it was given.
 
     Raises:
-        InvalidRequestError: one that is neither callable nor "module:function".
+        InvalidRequestError: it is neither callable nor "module:function".
     """
-    packed: Packed = {}
-    for name, hook in hooks.items():
-        if hook is None:
-            continue
-        if isinstance(hook, str):
-            module, colon, function = hook.partition(":")
-            if not (module and colon and function):
-                raise InvalidRequestError(f"{name} is {hook!r}: write module:function", hook=name)
-            packed[name] = (hook, b"")
-        elif callable(hook):
-            packed[name] = encode_call(hook)
-        else:
-            raise InvalidRequestError(
-                f"{name} is {hook!r:.100}: give a function or its name, module:function", hook=name
-            )
-    return packed
+    if isinstance(hook, str):
+        module, colon, function = hook.partition(":")
+        if not (module and colon and function):
+            raise InvalidRequestError(f"{name} is {hook!r}: write module:function", hook=name)
+    elif not callable(hook):
+        raise InvalidRequestError(
+            f"{name} is {hook!r:.100}: give a function or its name, module:function", hook=name
+        )
+    return hook  # type: ignore[no-any-return]
 
 
-def unpack(packed: Packed) -> dict[str, Hook]:
+def pack(hooks: Mapping[str, HookLike]) -> Packed:
+    """Return the hooks as they travel to other processes: by name where they have one, else by value."""
+    return {n: (hook, b"") if isinstance(hook, str) else encode_call(hook) for n, hook in hooks.items()}
+
+
+def unpack(packed: Packed) -> dict[str, HookLike]:
+    """Return the hooks that `pack` packed.
+
+    Raises:
+        PayloadError: one that came by value can't be loaded here.
+    """
+    return {n: decode_call(task, body)[0] if body else task for n, (task, body) in packed.items()}
+
+
+def loaded(hooks: Mapping[str, HookLike]) -> dict[str, Hook]:
     """Return the hooks as functions.
 
     Raises:
-        InvalidRequestError: one that can't be found here.
+        InvalidRequestError: one that was named can't be imported here.
     """
     found: dict[str, Hook] = {}
-    for name, (task, payload) in packed.items():
+    for name, hook in hooks.items():
         try:
-            func = decode_call(task, payload)[0] if payload else _named(task)
-        except (PayloadError, ImportError, AttributeError) as error:
-            raise InvalidRequestError(f"{name}: {task} can't be loaded here: {error}", hook=name) from error
+            func = _named(hook) if isinstance(hook, str) else hook
+        except (ImportError, AttributeError) as error:
+            raise InvalidRequestError(f"{name}: {hook} can't be imported: {error}", hook=name) from error
         if not callable(func):
-            raise InvalidRequestError(f"{name}: {task} is no function", hook=name)
+            raise InvalidRequestError(f"{name}: {hook} is no function", hook=name)
         found[name] = func
     return found
 
@@ -195,18 +203,4 @@ def _event(job: ClaimedJob, error: str | None = None, duration_s: float | None =
         job.node_name,
         error,
         duration_s,
-    )
-
-
-def event_of_view(view: JobView) -> JobEvent:
-    """Return what happened to a job whose process died, from how it stands now."""
-    return JobEvent(
-        ids.to_text(view.id),
-        view.task,
-        view.queue,
-        view.attempts,
-        view.max_attempts,
-        None if view.run_id is None else ids.to_text(view.run_id),
-        view.node_name,
-        view.error,
     )

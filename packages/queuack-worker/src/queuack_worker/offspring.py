@@ -14,6 +14,7 @@ from queuack_store.clock import monotonic
 from queuack_worker.board import HEAD_BYTES, ROW_BYTES, Board, Running
 from queuack_worker.control import Setup, channel_pair
 from queuack_worker.deaths import Death, OomKills, collect, kill_group
+from queuack_worker.sight import ChildView
 
 if TYPE_CHECKING:
     from queuack_worker.settings import Settings
@@ -63,6 +64,14 @@ class Offspring:
             # Popen must not wait for a pid that may be somebody else's by then.
             self._process.returncode = -(death.signal or 0) or death.code or 0
         return death
+
+    def view(self) -> ChildView:
+        """Return how it stands; from any thread."""
+        try:
+            running = len(self.board.running())
+        except ValueError:  # it has just died, and its board is gone
+            running = 0
+        return ChildView(self.number, self.pid, self.ready, self.leaving, running)
 
     def drain(self, timeout_s: float) -> None:
         """Ask it to drain and end."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from queuack_store.errors import InvalidRequestError
 
-from queuack_worker.settings import Settings, parse_size, positive
+from queuack_worker.hooks import HOOKS, checked
+from queuack_worker.settings import HookLike, Settings, parse_size, positive
 
 if TYPE_CHECKING:
     from queuack_worker.resources import Limits
@@ -36,6 +37,8 @@ class WorkerOptions(TypedDict, total=False):
     max_jobs_per_child, max_memory_per_child: a child process is replaced after so many jobs, or when it
         holds more, between jobs.
     max_memory_per_job: memory that a job in a child process may take (address space, on Linux).
+    on_start, on_success, on_failure, on_death: hooks, functions or their names "module:function", called
+        with a `JobEvent` when an attempt starts, succeeds, fails, and when a job has failed for good.
     """
 
     async_concurrency: int
@@ -49,6 +52,10 @@ class WorkerOptions(TypedDict, total=False):
     max_jobs_per_child: int | None
     max_memory_per_child: int | str | None
     max_memory_per_job: int | str | None
+    on_start: HookLike | None
+    on_success: HookLike | None
+    on_failure: HookLike | None
+    on_death: HookLike | None
 
 
 def settings_with(
@@ -90,7 +97,10 @@ def settings_with(
         _take(options, name, changes, field, partial(positive, most=most), spell)
     for name, field in (("max_memory_per_child", "max_rss"), ("max_memory_per_job", "memory_limit")):
         _take(options, name, changes, field, _size, spell)
-    return replace(settings, **changes)
+    hooks: dict[str, HookLike] = {}
+    for name in HOOKS:
+        _take(options, name, hooks, name, checked, spell)
+    return replace(settings, **changes, hooks=hooks)
 
 
 def limits_of(options: WorkerOptions, db_path: str, spell: Spell = str) -> Limits | None:

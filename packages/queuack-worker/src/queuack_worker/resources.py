@@ -80,3 +80,24 @@ class Guard:
             self._resume()
             self._events.emit("claims_resumed")
         return self._due
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a process uses: resident bytes now, and seconds of CPU so far."""
+
+    rss: int
+    cpu_s: float
+
+
+def used_by(pid: int) -> Used | None:
+    """Return what a process of this user uses; None where it has ended."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        with process.oneshot():
+            times = process.cpu_times()
+            return Used(process.memory_info().rss, times.user + times.system)
+    except psutil.Error:
+        return None

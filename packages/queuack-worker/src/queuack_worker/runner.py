@@ -48,13 +48,13 @@ class Runner:
                 kind = self.slot.settle() or type(late)
                 if self._job is not None and not self.slot.abandoned:
                     duration_s = monotonic() - self.slot.began_at
-                    self._crew.outcomes.append(outcomes.of_interrupt(self._job, kind, duration_s))
+                    self._crew.note(self._job, outcomes.of_interrupt(self._job, kind, duration_s))
                 self._job = self.slot.job = None
         self._crew.runner_ended(self)
 
     def _serve(self) -> None:
         crew, slot, row, link = self._crew, self.slot, self.slot.row, self._crew.link
-        jobs, take, note = crew.jobs, crew.jobs.popleft, crew.outcomes.append
+        jobs, take, note, hooks = crew.jobs, crew.jobs.popleft, crew.outcomes.append, crew.hooks
         began = monotonic()
         while True:
             try:
@@ -70,6 +70,8 @@ class Runner:
             self._job = slot.job = job
             if row is not None:
                 row.begin(job, began)
+            if hooks is not None:
+                hooks.started(job)
             outcome = self.run_job(job, began)
             slot.job = None
             if slot.interrupt is not None:
@@ -80,6 +82,8 @@ class Runner:
                 row.end()
             if outcome is not None:
                 note(outcome)
+                if hooks is not None:
+                    hooks.ended(job, outcome)
             self._job = None
             began = monotonic()
             if jobs and began - link.flushed_at > FLUSH_S:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from queuack_store.errors import InvalidRequestError
 
 MAX_CONCURRENCY = 1_000
 DEFAULT_WEIGHT = 50
+DEFAULT_METRICS_PORT = 9_464
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
+HookLike = Callable[[Any], object] | str
 QueuesLike = Iterable[str | tuple[str, int]] | str | None
 
 
@@ -24,6 +27,7 @@ class Settings:
     queues: (name, weight), the heavier first. claim_timeout_s: how long the owner bears its silence.
     grace_s: how long an interrupted job may take to stop. max_held: claimed jobs at most, or None.
     run_id: claim only this DAG run's jobs. memory_limit: bytes a job may map beyond an idle child, or None.
+    hooks: by name; to a child they travel apart, in its `Setup`.
     """
 
     queues: tuple[tuple[str, int], ...]
@@ -42,6 +46,7 @@ class Settings:
     max_jobs: int | None = None
     max_rss: int | None = None
     memory_limit: int | None = None
+    hooks: Mapping[str, Any] = field(default_factory=dict)
 
 
 def parse_queues(queues: QueuesLike, default: str) -> tuple[tuple[str, int], ...]:

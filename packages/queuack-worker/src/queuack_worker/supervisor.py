@@ -15,9 +15,11 @@ from queuack_worker.control import Message, Setup
 from queuack_worker.deaths import OomKills
 from queuack_worker.errors import WorkerStartError
 from queuack_worker.events import Events
+from queuack_worker.hooks import pack
 from queuack_worker.offspring import Offspring
 from queuack_worker.resources import Guard
-from queuack_worker.verdicts import report
+from queuack_worker.sight import PoolView
+from queuack_worker.verdicts import report, told_of_dead
 
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
@@ -31,6 +33,7 @@ MAX_FAILED_STARTS = 5  # in a row; then the pool gives up
 BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 PATIENCE_LEASES = 4  # a hung child that nobody watches ends itself when its claims are long lost
 LOOK_S = 0.5  # how often boards and resources are looked at while there is something to see
+MAX_UNTOLD = 1_000  # jobs that died while no child lived to tell its hooks
 FOREVER_S = 10 * 365 * 86_400.0  # a child that is replaced may finish what it runs
 LEAVE_S = 5.0  # more than a drain needs after its own time-outs; then a child is killed
 
@@ -67,9 +70,11 @@ class Supervisor:
         self._failed_starts = 0
         self._kills = OomKills()
         self._quick_deaths: dict[int, int] = {}
+        self._untold: list[dict[str, Any]] = []  # of jobs that died, for the hooks of a child that lives
         self._state = "running"
         self._asked: str | None = None
         self._leave_by = 0.0
+        self._round_at = monotonic()
         self._selector = selectors.DefaultSelector()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_read.setblocking(False)
@@ -86,6 +91,11 @@ class Supervisor:
         The events `claims_paused` (fact `reason`) and `claims_resumed` tell of each change.
         """
         return None if self._guard is None else self._guard.paused
+
+    def view(self) -> PoolView:
+        """Return how the pool stands; from any thread."""
+        children = [child.view() for child in list(self._children.values())]
+        return PoolView(self._state, self.paused, monotonic() - self._round_at, tuple(children))
 
     def drain(self) -> None:
         """Ask for an orderly end; from any thread."""
@@ -107,6 +117,7 @@ class Supervisor:
         self._due = [(0.0, number) for number in range(1, self._count + 1)]
         try:
             while self._children or (self._due and self._state == "running"):
+                self._round_at = monotonic()
                 self._start_due()
                 for key, _mask in self._selector.select(self._sleep_s()):
                     self._ready(key)
@@ -155,6 +166,7 @@ class Supervisor:
             self._path,
             self._log_level,
             PATIENCE_LEASES * self._settings.claim_timeout_s,
+            pack(self._settings.hooks),
         )
         child = Offspring(number, setup)
         self._children[child.pid] = child
@@ -168,7 +180,7 @@ class Supervisor:
     def _child_settings(self, number: int) -> Settings:
         from dataclasses import replace
 
-        return replace(self._settings, worker_id=f"{self._settings.worker_id}-{number}")
+        return replace(self._settings, worker_id=f"{self._settings.worker_id}-{number}", hooks={})
 
     def _sleep_s(self) -> float | None:
         now = monotonic()
@@ -253,6 +265,9 @@ class Supervisor:
             del self._children[child.pid]
             if running and not (child.leaving and death.orderly):
                 report(self._queue.store, running, death.verdict(), death.peak_rss)
+                if self._settings.hooks:
+                    self._untold += told_of_dead(self._queue.store, running)
+                    del self._untold[:-MAX_UNTOLD]
             self._mourn(child, death)
             child.close()
             for other in list(self._children.values()):
@@ -284,6 +299,7 @@ class Supervisor:
     def _look(self) -> None:
         """Look at boards and resources; kill what can't obey."""
         self._kills.look()
+        self._tell_hooks()
         if self._state != "running" and monotonic() > self._leave_by:
             for child in self._children.values():
                 child.kill("it did not end when told to")
@@ -293,6 +309,16 @@ class Supervisor:
                 self._condemn(child, *overdue)
         if self._guard is not None and self._state == "running":
             self._guard.mind(monotonic())
+
+    def _tell_hooks(self) -> None:
+        """Let a child that lives tell its hooks of jobs whose process died: no user code runs here."""
+        for child in self._children.values():
+            if not self._untold:
+                return
+            if child.ready and not child.leaving:
+                told, self._untold = self._untold, []
+                for facts in told:
+                    child.channel.send("died", facts=facts)
 
     def _condemn(self, child: Offspring, culprit: Any, why: str) -> None:
         """Kill a child whose job can't be stopped; the job pays, the others in it go back unspent."""

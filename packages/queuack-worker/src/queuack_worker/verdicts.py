@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
+from queuack_store import ids
 from queuack_store.errors import QueuackError
-from queuack_store.requests import Verdict
+from queuack_store.requests import Attempts, GetJob, Verdict
+from queuack_store.states import FAILED
 
 from queuack_worker.events import log
+from queuack_worker.hooks import JobEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from queuack_store.jobs import JobView
     from queuack_store.store import Store
 
     from queuack_worker.board import Running
@@ -35,3 +40,33 @@ def report(
         store.call(Verdict(claims, error, peak_rss, beside), PATIENCE_S)
     except QueuackError as failed:
         log.warning("the verdict on %d jobs could not be stored: %s", len(culprits), failed)
+
+
+def told_of_dead(store: Store, running: Sequence[Running]) -> list[dict[str, Any]]:
+    """Return what hooks are to be told of jobs whose process died without a word about them.
+
+    A job that the process itself had reported before it ended is not among them.
+    """
+    found = []
+    for row in running:
+        try:
+            view: JobView | None = store.call(GetJob(row.id), PATIENCE_S)
+            attempts = store.call(Attempts(row.id), PATIENCE_S)
+        except QueuackError as failed:
+            log.warning("the hooks are not told of a job that died: %s", failed)
+            continue
+        mine = [a for a in attempts if a["claim"] == row.claim and a["outcome"] in ("died", "lost")]
+        if view is None or not mine:
+            continue
+        event = JobEvent(
+            ids.to_text(view.id),
+            view.task,
+            view.queue,
+            mine[0]["attempt"],
+            view.max_attempts,
+            None if view.run_id is None else ids.to_text(view.run_id),
+            view.node_name,
+            mine[0]["error"],
+        )
+        found.append({"event": asdict(event), "dead": view.status == FAILED})
+    return found
