@@ -15,6 +15,7 @@ from queuack_store.errors import InvalidRequestError, QueuackError
 from queuack_worker.events import Events, log, to_log
 from queuack_worker.options import WorkerOptions, limits_of, settings_with
 from queuack_worker.settings import (
+    DEFAULT_DB,
     DEFAULT_METRICS_PORT,
     Settings,
     default_worker_id,
@@ -24,7 +25,6 @@ from queuack_worker.settings import (
 )
 
 EXIT_FAILED, EXIT_USAGE, EXIT_TWICE = 1, 2, 130
-DEFAULT_DB = "duckqueue.db"
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ def work(
     ] = "auto",
 ) -> None:
     """Run the jobs of a queue in child processes until SIGTERM or SIGINT.
+
+    `queuack-worker status [DB]` shows what the workers of a queue do (a file of that name: ./status).
 
     The first signal drains: nothing more is claimed, what has not started goes back, running jobs
     finish. A second one stops at once. Exit codes: 0 after a drain, 1 failure, 2 bad usage, 130 after a
@@ -216,8 +218,13 @@ def run_pool(
 
 def main() -> None:
     """Run the command and exit with its code."""
+    arguments, chosen, name = sys.argv[1:], app, os.path.basename(sys.argv[0])
+    if arguments[:1] == ["status"]:
+        from queuack_worker.status import app as chosen
+
+        arguments, name = arguments[1:], f"{name} status"
     try:
-        app(standalone_mode=True)
+        chosen(arguments, prog_name=name, standalone_mode=True)
     except InvalidRequestError as error:
         sys.stderr.write(f"queuack-worker: {error}\n")
         raise SystemExit(EXIT_USAGE) from None

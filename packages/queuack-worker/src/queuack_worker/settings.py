@@ -12,6 +12,7 @@ from typing import Any
 from queuack_store.errors import InvalidRequestError
 
 MAX_CONCURRENCY = 1_000
+DEFAULT_DB = "duckqueue.db"
 DEFAULT_WEIGHT = 50
 DEFAULT_METRICS_PORT = 9_464
 _QUEUE_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
