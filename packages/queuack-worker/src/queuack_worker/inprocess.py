@@ -17,10 +17,12 @@ from queuack_store.requests import Claim, Finish
 from queuack_worker import outcomes
 from queuack_worker.context import current_slot
 from queuack_worker.plans import Plan
+from queuack_worker.reports import Reports
 from queuack_worker.runner import Runner
 from queuack_worker.settings import DEFAULT_WEIGHT, default_worker_id
 from queuack_worker.slots import Slot
 from queuack_worker.tasks import run_to_end
+from queuack_worker.usage import Usage
 
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
@@ -35,6 +37,7 @@ class OneThread:
         self.serialization = queue.serialization
         self.allowed = queue.allowed_modules
         self.coroutines = self
+        self.usage = Usage(alone=False)
 
     def start(self, job: ClaimedJob, body: Coroutine[Any, Any, Any], plan: Plan) -> Outcome:
         """Run a coroutine job to its end."""
@@ -55,7 +58,8 @@ def run_ready(queue: DuckQueue) -> Iterator[tuple[ClaimedJob, Outcome]]:
 
     Jobs that become ready meanwhile run too; delayed ones, and those of paused queues, do not.
     """
-    slot = Slot(queue)
+    reports = Reports(queue.store)
+    slot = Slot(queue, reports)
     runner = Runner(cast("Crew", OneThread(queue)), slot, "queuack-here")
     while True:
         queues = [(name, DEFAULT_WEIGHT) for name in queue.queues()]
@@ -65,6 +69,7 @@ def run_ready(queue: DuckQueue) -> Iterator[tuple[ClaimedJob, Outcome]]:
             return
         (job,) = claimed
         outcome = _run(runner, slot, job)
+        reports.send()
         for _, refused in queue.store.call(Finish([outcome])):
             raise from_wire(refused)
         yield job, outcome
