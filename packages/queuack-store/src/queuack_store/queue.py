@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import helpers, names
+from queuack_store.archiving import Archiving
 from queuack_store.claiming import Claiming
 from queuack_store.errors import InvalidRequestError, QueuackError
 from queuack_store.following import Following
@@ -30,7 +31,7 @@ DRAIN_SECONDS = 30.0
 MAX_WORKERS = 1_000  # threads of one process
 
 
-class DuckQueue(Producing, Claiming, Watching, Following, Managing):
+class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
     """An open handle on a queue. Safe to use from many threads; a forked child's copy is its own handle.
 
     As a context manager it starts `workers_num` workers, if given, and closes on leaving. Without

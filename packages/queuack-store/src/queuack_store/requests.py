@@ -6,6 +6,8 @@ tells what comes back. A request that fails changes nothing.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -228,6 +230,34 @@ class Table(msgspec.Struct, frozen=True, array_like=True):
     path: str | None = None
 
 
+class Backup(Request, frozen=True, tag="backup"):
+    """Copy the database as of everything acknowledged before, without holding anyone up. Reply: `Copied`.
+
+    `name` is 32 hex digits of the asker's choice: the copy grows as `<name>.db` in the private folder. Its
+    asker moves it away. Raises: StorageFullError (no room for a second copy), StorageError.
+    """
+
+    name: str
+
+
+class Export(Request, frozen=True, tag="export"):
+    """Write the jobs and attempts that ended in [since, until) as Parquet, by day. Reply: `Copied`.
+
+    The folder `<name>` in the private folder is whole when the reply comes; its asker moves it away.
+    """
+
+    name: str
+    since: float | None = None
+    until: float | None = None
+
+
+class Copied(msgspec.Struct, frozen=True, array_like=True):
+    """What was made, and how many rows of each table it holds."""
+
+    path: str
+    rows: dict[str, int]
+
+
 class Run(Request, frozen=True, tag="run"):
     """Reply: a dict of the run's row and counts by status, or None. `key` finds it by its run key."""
 
@@ -327,6 +357,8 @@ REPLIES: dict[type[Request], Any] = {
     Reschedule: None,
     Why: dict[str, Any],
     Sql: Table,
+    Backup: Copied,
+    Export: Copied,
     Run: dict[str, Any] | None,
     RunJobs: list[JobView],
     RunResults: list[tuple[int, JobResult]],
@@ -340,36 +372,4 @@ REPLIES: dict[type[Request], Any] = {
     GetLogs: list[tuple[int, int, float, str, str]],
 }
 
-AnyRequest = (
-    Enqueue
-    | Claim
-    | Finish
-    | Heartbeat
-    | Verdict
-    | Wait
-    | GetJob
-    | GetResults
-    | GetParents
-    | Stats
-    | Queues
-    | DeadLetters
-    | Attempts
-    | Purge
-    | Retry
-    | Cancel
-    | Pause
-    | Reschedule
-    | Why
-    | Sql
-    | Run
-    | RunJobs
-    | RunResults
-    | RunChildren
-    | WaitRun
-    | CancelRun
-    | GetVitals
-    | Sessions
-    | Report
-    | GetProgress
-    | GetLogs
-)
+AnyRequest: Any = reduce(or_, REPLIES)  # the union of all of them

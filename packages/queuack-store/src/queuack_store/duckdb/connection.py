@@ -79,6 +79,20 @@ class Connections:
             roll_back(reader.cursor)
             self._give_back(reader)
 
+    @contextmanager
+    def copier(self) -> Iterator[Any]:
+        """Lend a cursor outside any transaction, for what copies the database; closed afterwards.
+
+        Raises:
+            StoreClosedError: the instance is closed or being made good again.
+        """
+        reader = self._take()
+        try:
+            yield reader.cursor
+        finally:
+            roll_back(reader.cursor)
+            self._give_back(reader)
+
     def _take(self) -> Reader:
         with self._changed:
             if not self._open:
@@ -96,8 +110,8 @@ class Connections:
                 reader.cursor.close()
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Interrupt the readers, wait for them, and close everything: only then is the file free."""
+    def end_reads(self) -> None:
+        """Interrupt the readers, wait for them, and lend none any more."""
         with self._changed:
             self._open = False
             while self._busy:
@@ -108,7 +122,11 @@ class Connections:
             for reader in self._idle:
                 reader.cursor.close()
             self._idle.clear()
-            self.writer.close()
+
+    def close(self) -> None:
+        """End the reads and close everything: only then is the file free."""
+        self.end_reads()
+        self.writer.close()
 
     def abandon(self) -> None:
         """Keep every connection from ever being destroyed in this process, a forked child (trap T4)."""

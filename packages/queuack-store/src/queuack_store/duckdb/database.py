@@ -14,6 +14,7 @@ from queuack_store.clock import Clock
 from queuack_store.duckdb import opening
 from queuack_store.duckdb.applier import Applier, roll_back
 from queuack_store.duckdb.connection import Connections
+from queuack_store.duckdb.copying import back_up, export_history
 from queuack_store.duckdb.failures import explain, is_fatal, is_full
 from queuack_store.duckdb.files import make_folder, remove_leftovers
 from queuack_store.duckdb.guarded import run_select
@@ -23,7 +24,9 @@ from queuack_store.engine.changes import Record
 from queuack_store.engine.journalling import Probe
 from queuack_store.engine.reads import (
     Read,
+    ReadBackup,
     ReadDelayed,
+    ReadExport,
     ReadJobs,
     ReadQuery,
     ReadReady,
@@ -178,8 +181,13 @@ class DuckBackend:
             return self._read(again, read)
 
     def _read(self, connections: Connections, read: Read) -> Any:
-        if isinstance(read, ReadSql):
-            return run_select(connections, self._path, read)
+        match read:
+            case ReadSql():
+                return run_select(connections, self._path, read)
+            case ReadBackup():
+                return back_up(connections, self._path, read)
+            case ReadExport():
+                return export_history(connections, read)
         with connections.reader() as reader:
             match read:
                 case ReadJobs():
@@ -192,6 +200,10 @@ class DuckBackend:
                     return reader.results(read)
                 case ReadQuery():
                     return reader.query(read)
+
+    def end_reads(self) -> None:
+        """Interrupt the reads that run, wait for them, and take no more."""
+        self._connections.end_reads()
 
     def checkpoint_due(self) -> bool:
         """Return whether DuckDB's log has grown to 64 MB or 20,000 transactions."""

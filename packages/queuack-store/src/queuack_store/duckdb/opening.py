@@ -10,7 +10,7 @@ import duckdb
 
 from queuack_store.duckdb.connection import connect, lock_down
 from queuack_store.duckdb.failures import explain_opening
-from queuack_store.duckdb.files import folder_of
+from queuack_store.duckdb.files import folder_of, memory_folder
 from queuack_store.duckdb.migrate import bring_up_to_date
 from queuack_store.duckdb.queries import sql
 from queuack_store.duckdb.repair import connect_repaired, refuse_orphan_log, set_aside_aborted
@@ -22,7 +22,7 @@ def open_writer(path: Path | None) -> Any:
     if path is None:
         connection = connect(None)
         bring_up_to_date(connection, ":memory:")
-        lock_down(connection, [])
+        lock_down(connection, [memory_folder()])
         return connection
     if not path.exists() or set_aside_aborted(path):
         refuse_orphan_log(path)

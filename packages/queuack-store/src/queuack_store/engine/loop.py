@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from queuack_store.clock import Clock, SystemClock, monotonic
@@ -14,8 +13,8 @@ from queuack_store.engine.changes import decode, encode
 from queuack_store.engine.core import KEPT, Applied, Core, Decision
 from queuack_store.engine.inbox import Ask, CloseSession, Inbox, OpenSession, Sink
 from queuack_store.engine.journalling import Journal, MemoryJournal, Probe, no_probe
-from queuack_store.engine.lookup import Loaded
-from queuack_store.engine.reads import Backend, Read, ReadQuery, ReadSql
+from queuack_store.engine.reading import Reading
+from queuack_store.engine.reads import Backend
 from queuack_store.errors import QueuackError, StorageError, StorageFullError, StoreClosedError
 from queuack_store.jobs import SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish, Verdict
@@ -76,7 +75,6 @@ class Engine:
         self._ended = threading.Event()
         self._fault: QueuackError | None = None
         self._thread = threading.Thread(target=self._run, name="queuack-engine", daemon=True)
-        self._pools: dict[bool, ThreadPoolExecutor] = {}
 
     # -- from other threads ----------------------------------------------------------------------
 
@@ -105,6 +103,7 @@ class Engine:
             self._break,
             self._make_safe,
         )
+        self._reading = Reading(self._backend, self._applier, self._inbox)
         self._applier.start()
         self._thread.start()
 
@@ -205,7 +204,7 @@ class Engine:
             sink.flush()
         self._probe("engine.replied")
         for token, read in self._core.open_reads():
-            self._start_read(token, read)
+            self._reading.start(token, read)
 
     def _with_full_disk(
         self, asks: list[Any], again: list[Ask], error: StorageFullError, urgent: bool
@@ -283,25 +282,6 @@ class Engine:
 
     # -- reads, checkpoints, the end -------------------------------------------------------------
 
-    def _start_read(self, token: int, read: Read) -> None:
-        slow = isinstance(read, ReadSql)  # a slow query never holds up a refill
-        pool = self._pools.get(slow)
-        if pool is None:
-            pool = self._pools[slow] = ThreadPoolExecutor(2, "queuack-sql" if slow else "queuack-read")
-        pool.submit(self._read, token, read)
-
-    def _read(self, token: int, read: Read) -> None:
-        try:
-            if isinstance(read, (ReadQuery, ReadSql)):
-                self._applier.wait_for(read.after_cycle)
-            value: Any = self._backend.read(read)
-        except QueuackError as error:
-            value = error
-        except Exception as error:
-            logger.exception("a read failed")
-            value = StorageError(f"reading failed: {type(error).__name__}: {error}")
-        self._inbox.put(Loaded(token, value))
-
     def _make_safe(self, applied: int) -> None:
         """Checkpoint where it is due: new segment first, then the checkpoint, then the old segments go."""
         if not self._backend.checkpoint_due() and self._journal.size < MAX_JOURNAL_BYTES:
@@ -363,8 +343,7 @@ class Engine:
     def _close_backend(self) -> bool:
         """Apply what is left and close the file; False where the journal is still needed."""
         whole = self._applier.stop()  # first: it frees the reads that wait for it on a full disk
-        for pool in self._pools.values():
-            pool.shutdown(wait=True, cancel_futures=True)
+        self._reading.stop()
         safe = whole and self._backend.checkpoint()
         self._backend.close()
         return safe

@@ -63,7 +63,23 @@ class ReadSql(msgspec.Struct, frozen=True):
     after_cycle: int
 
 
-Read = ReadJobs | ReadReady | ReadDelayed | ReadResults | ReadQuery | ReadSql
+class ReadBackup(msgspec.Struct, frozen=True):
+    """A copy of the whole database, made in the private folder once all up to `after_cycle` is applied."""
+
+    name: str
+    after_cycle: int
+
+
+class ReadExport(msgspec.Struct, frozen=True):
+    """The history of [since, until) as Parquet files in the private folder, by day."""
+
+    name: str
+    since: float | None
+    until: float | None
+    after_cycle: int
+
+
+Read = ReadJobs | ReadReady | ReadDelayed | ReadResults | ReadQuery | ReadSql | ReadBackup | ReadExport
 
 
 class StoredRun(msgspec.Struct, frozen=True):
@@ -107,6 +123,10 @@ class Backend(Protocol):
 
     def read(self, read: Read) -> Any:
         """Run one read. Safe to call from several threads at once."""
+        ...
+
+    def end_reads(self) -> None:
+        """Interrupt the reads that run, wait for them, and take no more."""
         ...
 
     def checkpoint_due(self) -> bool:

@@ -5,6 +5,7 @@ Subclass `StoreContract` in a test module and give it a fixture `make_queue` (se
 
 from __future__ import annotations
 
+from queuack_store.testing.contract_archiving import ArchivingContract
 from queuack_store.testing.contract_claims import ClaimContract
 from queuack_store.testing.contract_dependencies import DependencyContract
 from queuack_store.testing.contract_enqueue import BackpressureContract, EnqueueContract
@@ -27,5 +28,6 @@ class StoreContract(
     HistoryContract,
     ObservingContract,
     HandleContract,
+    ArchivingContract,
 ):
     """Everything that a queue promises, whichever store is behind it."""

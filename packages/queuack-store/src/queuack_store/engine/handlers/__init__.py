@@ -39,6 +39,8 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.Reschedule: administering.reschedule,
     requests.Why: questions.why,
     requests.Sql: questions.sql,
+    requests.Backup: questions.backup,
+    requests.Export: questions.export,
     requests.Run: questions.run,
     requests.RunJobs: questions.run_jobs,
     requests.RunResults: questions.run_results,

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from queuack_store import ids
 from queuack_store.engine.entries import Job
 from queuack_store.engine.handlers.endings import result_of
-from queuack_store.engine.reads import ReadQuery, ReadResults, ReadSql
+from queuack_store.engine.reads import ReadBackup, ReadExport, ReadQuery, ReadResults, ReadSql
 from queuack_store.engine.state import ready_key
-from queuack_store.errors import UnknownJobError
+from queuack_store.errors import InvalidRequestError, UnknownJobError
 from queuack_store.jobs import JobResult
 from queuack_store.requests import (
     MAX_PAGE_BYTES,
     Attempts,
+    Backup,
     DeadLetters,
+    Export,
     GetJob,
     GetParents,
     GetResults,
@@ -190,6 +192,28 @@ def sql(core: Core, ask: Ask) -> Any:
     read = ReadSql(request.query, request.params, request.timeout_s, request.as_file, core.draft.cycle - 1)
     core.lookup.read(read, lambda table: core.reply(ask, table), ask, pin=False)
     return core.PARKED
+
+
+def backup(core: Core, ask: Ask) -> Any:
+    """Answer `Backup`."""
+    request: Backup = ask.request
+    read = ReadBackup(_file_name(request.name), core.draft.cycle - 1)
+    core.lookup.read(read, lambda copied: core.reply(ask, copied), ask, pin=False)
+    return core.PARKED
+
+
+def export(core: Core, ask: Ask) -> Any:
+    """Answer `Export`."""
+    request: Export = ask.request
+    read = ReadExport(_file_name(request.name), request.since, request.until, core.draft.cycle - 1)
+    core.lookup.read(read, lambda copied: core.reply(ask, copied), ask, pin=False)
+    return core.PARKED
+
+
+def _file_name(name: str) -> str:
+    if len(name) != 32 or set(name) - set("0123456789abcdef"):
+        raise InvalidRequestError(f"{name!r:.100} is no name of a copy: give 32 hex digits")
+    return name
 
 
 def why(core: Core, ask: Ask) -> dict[str, Any]:
