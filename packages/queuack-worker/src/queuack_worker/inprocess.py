@@ -60,7 +60,8 @@ def run_ready(queue: DuckQueue) -> Iterator[tuple[ClaimedJob, Outcome]]:
     """
     reports = Reports(queue.store)
     slot = Slot(queue, reports)
-    runner = Runner(cast("Crew", OneThread(queue)), slot, "queuack-here")
+    crew = OneThread(queue)
+    runner = Runner(cast("Crew", crew), slot, "queuack-here")
     while True:
         queues = [(name, DEFAULT_WEIGHT) for name in queue.queues()]
         claim = Claim(queues, worker_id=default_worker_id(["here"]), whole=True)
@@ -68,6 +69,7 @@ def run_ready(queue: DuckQueue) -> Iterator[tuple[ClaimedJob, Outcome]]:
         if not claimed:
             return
         (job,) = claimed
+        slot.cpu_s = crew.usage.cpu_s()
         outcome = _run(runner, slot, job)
         reports.send()
         for _, refused in queue.store.call(Finish([outcome])):
