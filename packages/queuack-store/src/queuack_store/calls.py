@@ -44,14 +44,24 @@ class Handle:
 
 
 class Pending(Generic[T]):
-    """A request, and the function that turns its reply into the caller's value."""
+    """A request, and the function that turns its reply into the caller's value.
 
-    __slots__ = ("finish", "request", "timeout")
+    `timeout` is in seconds, None for no limit; `late` is what to say when there is no reply by then.
+    """
 
-    def __init__(self, request: Request, finish: Callable[[Any], T], timeout: float | None = None) -> None:
+    __slots__ = ("finish", "late", "request", "timeout")
+
+    def __init__(
+        self, request: Request, finish: Callable[[Any], T], timeout: float | None = None, late: str = "no reply"
+    ) -> None:
         self.request = request
         self.finish = finish
-        self.timeout = timeout  # seconds
+        self.timeout = timeout
+        self.late = late
+
+    def too_late(self) -> WaitTimeoutError:
+        """Return the error of a reply that did not come in time."""
+        return WaitTimeoutError(f"{self.late} within {self.timeout:g} s", timeout=self.timeout)
 
 
 def answered(
@@ -68,7 +78,11 @@ def answered(
         @wraps(prepare)
         def call(self: H, /, *args: P.args, **kwargs: P.kwargs) -> T:
             pending = prepare(self, *args, **kwargs)
-            return pending.finish(self.store.call(pending.request, pending.timeout))
+            try:
+                reply = self.store.call(pending.request, pending.timeout)
+            except WaitTimeoutError as error:
+                raise pending.too_late() from error
+            return pending.finish(reply)
 
         return call
 
@@ -92,9 +106,7 @@ def awaited(
         except TimeoutError as error:
             if not future.cancelled():
                 raise  # the reply itself
-            raise WaitTimeoutError(
-                f"no answer within {pending.timeout} s; the job itself goes on", timeout=pending.timeout
-            ) from error
+            raise pending.too_late() from error
         return pending.finish(reply)
 
     call.__name__ = name

@@ -200,7 +200,8 @@ def _value_head(task: str, func: Callable[..., Any]) -> bytes:
     except Exception as error:
         raise PayloadError(
             f"the function {task} can't be sent by value: {_because(error)}. It refers to something that "
-            "can't be pickled; pass that as a path or open it inside the function",
+            "can't be pickled: move the function to a module, so that it travels by its name, or open that "
+            "inside the function",
             task=task,
         ) from error
     token = callables.process_token() if callables.live(task) is func else _ANYWHERE

@@ -87,7 +87,8 @@ class Watching(Handle):
             UnknownJobError: no such job. PayloadError: its result can't be loaded here.
         """
         limit = None if timeout is None else names.seconds(timeout, "timeout")
-        return Pending(Wait(raw_id(job_id)), self._ended, limit)
+        raw = raw_id(job_id)
+        return Pending(Wait(raw), self._ended, limit, f"job {to_text(raw)} goes on: it has not ended")
 
     await_result = awaited(wait, "await_result")
 
