@@ -13,7 +13,7 @@ example: .venv/examples  ## one of examples/: make example NAME=01_basic/01_hell
 	$(RUN) python examples/$(basename $(NAME)).py $(ARGS)
 
 docs: .venv/docs  ## the site, into site/; strict, and without a network
-	$(RUN) mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
 
 test: check .venv/examples .venv/docs  ## what CI runs
 	$(PYTEST) -m "not prove"

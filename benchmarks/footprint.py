@@ -1,8 +1,8 @@
 """What queuack takes: the installed size of each package with all it brings, and the memory of its processes.
 
-Builds the wheels, installs each set into an environment of its own (with uv, from the index), and measures. Sizes
-are of site-packages without byte code, in MB of 1,000,000 bytes; memory is the proportional share (PSS) of a
-process once it idles, from /proc, so Linux only.
+Builds the wheels, installs each set into an environment of its own (with uv, from the index), and measures.
+Sizes are of site-packages without byte code, in MB of 1,000,000 bytes; memory is the proportional share (PSS)
+of a process once it idles, from /proc, so Linux only.
 
     python benchmarks/footprint.py [--json results.json]
 """
@@ -31,7 +31,7 @@ SETS = {  # our wheels, by file: the index may hold others of their names
     "queuack (all six)": ["store", "worker", "dag", "viz", "stream", ""],
 }
 LARGE_MB = 1.5  # packages below it are summed up
-PROBE = '''
+PROBE = """
 import json, os, subprocess, sys, time
 from queuack_store import DuckQueue
 
@@ -57,19 +57,23 @@ with DuckQueue(db) as queue:
     worker.terminate()
     worker.wait()
 print(json.dumps(found))
-'''
+"""
 
 
 def main() -> int:
     """Measure, print two tables, and write JSON if asked."""
-    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     options.add_argument("--json", type=Path)
     target = options.parse_args().json
     uv = shutil.which("uv") or str(ROOT / ".uv/bin/uv")
     sizes: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        run(uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder / "wheels"), cwd=ROOT)
+        run(
+            uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder / "wheels"), cwd=ROOT
+        )
         for label, packages in SETS.items():
             environment = folder / label.replace(" ", "_")
             wheels = [str(wheel) for name in packages for wheel in wheels_of(folder / "wheels", name)]

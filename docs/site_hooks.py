@@ -1,37 +1,59 @@
-"""What MkDocs does with these pages beyond its defaults: links out of the folder, and Mermaid without a network."""
+"""What MkDocs does with these pages beyond its defaults.
+
+Links out of the folder become text, `<!-- reference: package -->` becomes the docstrings of what the package
+exports, and Mermaid comes from queuack-viz instead of the network.
+"""
 
 from __future__ import annotations
 
 import posixpath
 import re
+from importlib import import_module
 from typing import Any
 
 from mkdocs.structure.files import File
 from mkdocs.utils import get_relative_url
 from queuack_viz.vendored import mermaid_script
 
+PACKAGES = ["queuack_store", "queuack_worker", "queuack_dag", "queuack_stream", "queuack_viz"]
 _LINK = re.compile(r"\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)]*)?\)")
+_REFERENCE = re.compile(r"<!-- reference: (\w+) -->")
 _SCRIPT = "mermaid.min.js"
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Links to the repository's other files become plain text: the site holds only this folder's pages."""
+    """Fill in references; links to the repository's other files become plain text."""
 
     def plain(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), match[2]))
         return f"{match[1]} (`{target.removeprefix('../')}`)" if target.startswith("../") else match[0]
 
-    return _LINK.sub(plain, markdown)
+    filled = _REFERENCE.sub(lambda match: "\n\n".join(f"::: {name}" for name in names(match[1])), markdown)
+    return _LINK.sub(plain, filled)
 
 
-def on_files(found: Any, config: Any) -> Any:
-    """Mermaid comes from queuack-viz, which ships it."""
-    found.append(File.generated(config, _SCRIPT, content=mermaid_script()))
-    return found
+def names(what: str) -> list[str]:
+    """The full names of what a package exports, its errors left out; or, for "errors", of all errors."""
+    found: dict[str, None] = {}
+    for package in PACKAGES if what == "errors" else [what]:
+        module = import_module(package)
+        for name in module.__all__:
+            thing = getattr(module, name)
+            home = thing.__module__
+            is_error = isinstance(thing, type) and issubclass(thing, BaseException)
+            if home.startswith(f"{package}.") and is_error == (what == "errors"):
+                found[f"{home}.{name}"] = None
+    return list(found)
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add Mermaid, as queuack-viz ships it."""
+    files.append(File.generated(config, _SCRIPT, content=mermaid_script()))
+    return files
 
 
 def on_post_page(output: str, page: Any, **_: Any) -> str:
-    """Only pages with a diagram load it; where it is loaded, the theme fetches none of its own."""
+    """Load Mermaid on pages with a diagram; where it is loaded, the theme fetches none of its own."""
     if 'class="mermaid"' not in output:
         return output
     tag = f'<script src="{get_relative_url(_SCRIPT, page.url)}"></script>'

@@ -1,9 +1,9 @@
-"""Every code block of the pages runs, and prints what stands below it; the site's index and llms.txt are whole.
+"""Every code block of the pages runs, and prints what stands below it; the site and llms.txt are whole.
 
 The Python blocks of a page run one after the other, as one script in an empty folder:
 
 * a block whose first line is `# name.py` is that file, for the others to import;
-* a block of ```text right below is what the script has printed since the last such block, with `…` for any text;
+* a block of ```text right below is what was printed since the last such block, with `…` for any text;
 * SQL blocks run against a queue with some history.
 
 What can't run says why, in the line before it: `<!-- not run: other product -->`. Other languages than these
@@ -96,7 +96,9 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(path: Path, tmp_path:
     printed = run.stdout.split(f"{MARK}\n")
     for expected, found in zip(said, printed, strict=False):
         pattern = re.escape(expected.strip()).replace("…", ".*?")
-        assert re.fullmatch(pattern, found.strip(), re.DOTALL), f"the page says\n{expected}\nbut it is\n{found}"
+        assert re.fullmatch(pattern, found.strip(), re.DOTALL), (
+            f"the page says\n{expected}\nbut it is\n{found}"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +150,22 @@ def test_every_page_is_in_the_navigation() -> None:
     nav = str(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"])
     listed = set(re.findall(r"[\w/.-]+\.md", nav))
     assert listed == {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+
+
+def test_the_site_builds_strictly_and_needs_no_network(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="mkdocs is in the dependency group docs")
+    run = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+        timeout=280,
+    )
+    assert run.returncode == 0, run.stderr
+    elsewhere = re.compile(r"<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)=\"(?:https?:)?//[^>]*>")
+    for page in tmp_path.rglob("*.html"):
+        assert elsewhere.findall(page.read_text()) == [], page
+    reference = (tmp_path / "reference/queue.html").read_text()
+    assert "Wait until a job has ended" in reference
+    assert (tmp_path / "llms.txt").exists()

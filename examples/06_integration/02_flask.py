@@ -1,6 +1,6 @@
 """A Flask app that enqueues and answers at once; a worker process does the work.
 
-    flask --app 02_flask run           # and in another terminal: queuack-worker jobs.duckdb
+flask --app 02_flask run           # and in another terminal: queuack-worker jobs.duckdb
 """
 
 import os

@@ -1,9 +1,10 @@
-"""Call a (local) web API from async jobs: a hundred calls at once, errors of the server retried by the queue."""
+"""Call a (local) web API from async jobs: many at once; errors of the server are retried by the queue."""
 
 import json
 import threading
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import httpx
 from queuack import DuckQueue, retry_rules
@@ -30,7 +31,9 @@ def main() -> None:
         print(names[0], "…", names[-1])
         attempts = Counter(row[0] for row in queue.sql("SELECT attempts FROM jobs WHERE status = 'done'"))
         print("attempts:", dict(sorted(attempts.items())))
-        last = queue.enqueue(print, args=("and one that nobody has:",), depends_on=missing, dependency_mode="always")
+        last = queue.enqueue(
+            print, args=("and one that nobody has:",), depends_on=missing, dependency_mode="always"
+        )
         queue.wait(last, timeout=60)
         print(queue.get_job(missing).error)
     server.shutdown()
@@ -39,7 +42,7 @@ def main() -> None:
 class FlakyApi(BaseHTTPRequestHandler):
     """Knows users 0 to 29, and is busy at every third of them the first time."""
 
-    seen: Counter[str] = Counter()
+    seen: ClassVar[Counter[str]] = Counter()
 
     def do_GET(self) -> None:
         number = int(self.path.rpartition("/")[2])
