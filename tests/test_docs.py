@@ -2,7 +2,7 @@
 
 The Python blocks of a page run one after the other, as one script in an empty folder:
 
-* a block whose first line is `# name.py` is that file, for the others to import;
+* a block whose first line is `# name.py` is that file, for the others to import; pytest runs `test_*.py`;
 * a block of ```text right below is what was printed since the last such block, with `…` for any text;
 * SQL blocks run against a queue with some history.
 
@@ -83,8 +83,10 @@ def test_the_python_of_a_page_runs_and_prints_what_it_says(path: Path, tmp_path:
             said.append(block.code)
         before = block.language if not block.skipped else None
     (tmp_path / "page.py").write_text("\n".join(script))
+    tests = [file.name for file in tmp_path.glob("test_*.py")]
+    pytest_of_page = ["-m", "pytest", "-q", "--rootdir", str(tmp_path), *tests]
     run = subprocess.run(
-        [sys.executable, "page.py"],
+        [sys.executable, *(pytest_of_page if tests else ["page.py"])],
         cwd=tmp_path,
         env={**os.environ, "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
