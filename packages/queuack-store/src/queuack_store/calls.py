@@ -52,7 +52,11 @@ class Pending(Generic[T]):
     __slots__ = ("finish", "late", "request", "timeout")
 
     def __init__(
-        self, request: Request, finish: Callable[[Any], T], timeout: float | None = None, late: str = "no reply"
+        self,
+        request: Request,
+        finish: Callable[[Any], T],
+        timeout: float | None = None,
+        late: str = "no reply",
     ) -> None:
         self.request = request
         self.finish = finish
