@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from enum import Enum
 from importlib import import_module
 from typing import Any
 
@@ -17,7 +18,7 @@ from queuack_viz.vendored import mermaid_script
 
 PACKAGES = ["queuack_store", "queuack_worker", "queuack_dag", "queuack_stream", "queuack_viz"]
 _LINK = re.compile(r"\[([^\]]+)\]\((\.\.?/[^)#\s]+)(#[^)]*)?\)")
-_REFERENCE = re.compile(r"<!-- reference: (\w+) -->")
+_REFERENCE = re.compile(r"<!-- reference: (\w+) ?(.*) -->")
 _SCRIPT = "mermaid.min.js"
 
 
@@ -28,22 +29,27 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
         target = posixpath.normpath(posixpath.join(posixpath.dirname(page.file.src_uri), match[2]))
         return f"{match[1]} (`{target.removeprefix('../')}`)" if target.startswith("../") else match[0]
 
-    filled = _REFERENCE.sub(lambda match: "\n\n".join(f"::: {name}" for name in names(match[1])), markdown)
-    return _LINK.sub(plain, filled)
+    return _LINK.sub(plain, _REFERENCE.sub(lambda match: reference(match[1], match[2].split()), markdown))
 
 
-def names(what: str) -> list[str]:
-    """The full names of what a package exports, its errors left out; or, for "errors", of all errors."""
-    found: dict[str, None] = {}
+def reference(what: str, first: list[str]) -> str:
+    """What a package exports, `first` first and its errors left out; or, for "errors", all errors."""
+    found: dict[str, str] = {}
     for package in PACKAGES if what == "errors" else [what]:
         module = import_module(package)
-        for name in module.__all__:
+        for name in [*first, *module.__all__]:
             thing = getattr(module, name)
-            home = thing.__module__
             is_error = isinstance(thing, type) and issubclass(thing, BaseException)
-            if home.startswith(f"{package}.") and is_error == (what == "errors"):
-                found[f"{home}.{name}"] = None
-    return list(found)
+            if thing.__module__.startswith(f"{package}.") and is_error == (what == "errors"):
+                found[name] = _described(f"{thing.__module__}.{name}", thing)
+    return "\n\n".join(found.values())
+
+
+def _described(name: str, thing: Any) -> str:
+    if isinstance(thing, type) and issubclass(thing, Enum):
+        values = ", ".join(f"`{member.value}`" for member in thing)
+        return f"::: {name}\n    options:\n      members: false\n\nValues: {values}"
+    return f"::: {name}"
 
 
 def on_files(files: Any, config: Any) -> Any:
