@@ -1,8 +1,11 @@
-"""A clock that stands still until it is told to go on."""
+"""Clocks for tests: one that stands still until it is told to go on, and a wall clock that jumps."""
 
 from __future__ import annotations
 
 import threading
+import time
+
+from queuack_store import clock
 
 
 class ManualClock:
@@ -28,3 +31,22 @@ class ManualClock:
         with self._lock:
             self._now += seconds
             return self._now
+
+
+class WildWall:
+    """Stands in for the module `time`: a wall clock set forward, or back, at every reading in turn."""
+
+    monotonic = staticmethod(time.monotonic)
+
+    def __init__(self, *jumps_s: float) -> None:
+        self._jumps = jumps_s
+        self._readings = 0
+
+    def time(self) -> float:
+        """Return the wall clock, moved by the next of the jumps."""
+        self._readings += 1
+        return time.time() + self._jumps[(self._readings - 1) % len(self._jumps)]
+
+    def install(self) -> None:
+        """Have this process read it from now on; there is no way back."""
+        clock.time = self  # type: ignore[assignment]

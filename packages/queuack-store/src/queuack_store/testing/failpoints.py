@@ -1,4 +1,7 @@
-"""Places in an engine where its process may be killed: a probe that does so at the n-th time it comes by."""
+"""Places in an engine where its process may be killed: a probe that does so at the n-th time it comes by.
+
+Owner processes that a test has started take theirs from a list beside the file.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from pathlib import Path
 from queuack_store import opening
 from queuack_store.engine import loop
 from queuack_store.sharing import spawning
+from queuack_store.testing.clock import WildWall
 
 POINTS = (
     "engine.decided",
@@ -68,9 +72,10 @@ def start_doomed_owners() -> None:
 
 
 def doom(db_path: str | Path, plans: Iterable[str]) -> None:
-    """List how the next owners of a file end, each by one line: "point:hit", or "point:hit always".
+    """List what becomes of the next owners of a file, a line each; after the last, owners live again.
 
-    "always" has it checkpoint after each batch. When the list has come to its end, owners live again.
+    "point:hit" kills one there; "point:hit always" has it checkpoint after each batch as well.
+    "wall:3600,-3600" lets it live, with a wall clock that jumps so at every reading in turn.
     """
     _list(db_path).write_text("".join(f"{plan}\n" for plan in plans))
 
@@ -91,6 +96,9 @@ def take_doom(db_path: str) -> None:
         taken.write(f"{os.getpid()}\n")
     _list(db_path).write_text("".join(f"{line}\n" for line in lines[1:]))
     plan, _, always = lines[0].partition(" ")
+    if plan.startswith("wall:"):
+        WildWall(*map(float, plan.removeprefix("wall:").split(","))).install()
+        return
     install(KillAt.parse(plan), bool(always))
 
 
