@@ -49,4 +49,4 @@ class WildWall:
 
     def install(self) -> None:
         """Have this process read it from now on; there is no way back."""
-        clock.time = self  # type: ignore[assignment]
+        clock.__dict__["time"] = self
