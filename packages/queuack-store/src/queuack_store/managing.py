@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 
 from queuack_store import names
 from queuack_store.calls import Handle, Pending, answered, raw_id
-from queuack_store.requests import Cancel, Pause, Purge, Reschedule, Retry
+from queuack_store.requests import Cancel, Pause, Purge, Reschedule, Retain, Retention, Retry
 from queuack_store.states import DONE
 from queuack_store.views import Job
+
+Age = float | str | timedelta
 
 
 class Managing(Handle):
@@ -27,6 +29,25 @@ class Managing(Handle):
         age = names.seconds(older_than_hours, "older_than_hours") * 3_600
         name = None if queue is None else names.queue_name(queue)
         return Pending(Purge(name, names.ended_status(status), age), int)
+
+    @answered("None")
+    def set_retention(self, ages: Mapping[str, Age | None]) -> Pending[None]:
+        """Let the owner purge jobs of ended statuses by itself, so long after their end, from now on.
+
+        ages: by status, seconds, a timedelta, or text such as "90s", "12h", "7d", "2w". It is the whole
+        rule and kept in the file: a status without an age is kept for ever, `{}` keeps everything. What is
+        due goes within a hundredth of its age (1 to 60 s) and as `purge` does it: a job whose children
+        have not all ended stays until they have.
+
+        Raises:
+            InvalidRequestError: a status in which jobs do not end, or no age of more than 0.
+        """
+        return Pending(Retain(names.retention(ages)), _nothing)
+
+    @answered("dict[str, timedelta]")
+    def retention(self) -> Pending[dict[str, timedelta]]:
+        """Return how long jobs are kept after their end, by status; one not named is kept for ever."""
+        return Pending(Retention(), lambda ages: {s: timedelta(seconds=age) for s, age in ages.items()})
 
     @answered("None")
     def retry_job(self, job_id: str | Job) -> Pending[None]:

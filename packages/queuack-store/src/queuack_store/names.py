@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +26,8 @@ MEMORY = ":memory:"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _MODES = {mode.value: mode.value for mode in DependencyMode}
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0, "w": 604_800.0}
+_AGE = re.compile(r"(?P<number>\d+(\.\d+)?) ?(?P<unit>[smhdw])")
 
 
 def queue_name(name: object, what: str = "queue") -> str:
@@ -73,6 +75,32 @@ def seconds(value: object, what: str, *, positive: bool = False) -> float:
 def optional_seconds(value: object, what: str) -> float | None:
     """Return None, or a duration of more than 0 seconds."""
     return None if value is None else seconds(value, what, positive=True)
+
+
+def age(value: object, what: str) -> float:
+    """Return how old something may become, in seconds: a number, a timedelta, or text such as "7d"."""
+    if isinstance(value, str):
+        found = _AGE.fullmatch(value.strip())
+        if found is None:
+            raise InvalidRequestError(
+                f"{what} must be an age such as '90s', '30m', '12h', '7d' or '2w', not {value!r:.200}",
+                what=what,
+            )
+        value = float(found["number"]) * _UNITS[found["unit"]]
+    return seconds(value, what, positive=True)
+
+
+def retention(ages: object) -> dict[str, float]:
+    """Return how long jobs are kept after their end, in seconds by status; None (or no entry): for ever."""
+    if not isinstance(ages, Mapping):
+        raise InvalidRequestError(
+            f"retain must be a dict such as {{'done': '7d', 'failed': '30d'}}, not {ages!r:.200}"
+        )
+    return {
+        ended_status(status): age(limit, f"retain[{status!r}]")
+        for status, limit in ages.items()
+        if limit is not None
+    }
 
 
 def mode(value: object) -> str:

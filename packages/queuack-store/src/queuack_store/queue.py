@@ -5,7 +5,7 @@ from __future__ import annotations
 import _thread
 import os
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from queuack_store.archiving import Archiving
 from queuack_store.claiming import Claiming
 from queuack_store.errors import InvalidRequestError, QueuackError
 from queuack_store.following import Following
-from queuack_store.managing import Managing
+from queuack_store.managing import Age, Managing
 from queuack_store.opening import open_store
 from queuack_store.payload import JSON_REF, PICKLE, SERIALIZATIONS
 from queuack_store.producing import Producing
@@ -48,6 +48,8 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
         serialization: "pickle", or "json_ref": functions by name and arguments as JSON, and nothing is
             ever unpickled. allowed_modules: with json_ref, the modules whose functions may run here
             (and those below them); None allows all.
+        retain: how long jobs are kept after their end, by status, such as {"done": "7d", "failed":
+            timedelta(days=30)}; see `set_retention`. None leaves the rule that is in the file.
         owner: "process" lets a process of its own hold the file; "inline" holds it in this process.
 
     Raises:
@@ -65,6 +67,7 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
         serialization: str = PICKLE,
         allowed_modules: Iterable[str] | None = None,
         owner: str = "process",
+        retain: Mapping[str, Age | None] | None = None,
     ) -> None:
         self.db_path = names.database_path(db_path)
         self.default_queue = names.queue_name(default_queue)
@@ -80,6 +83,7 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
         self.serialization = str(serialization)
         self.allowed_modules = _modules(allowed_modules, serialization)
         self.owner = str(owner)
+        ages = None if retain is None else names.retention(retain)
         self._held = {}
         self.closed = False
         self._pool: helpers.Pool | None = None
@@ -87,6 +91,12 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
         self.store = self._open()
         self._unattended = weakref.finalize(self, _close_unattended, self.store)
         self._unattended.atexit = False  # a process that just ends is cut off; nothing is lost by it
+        if ages is not None:
+            try:
+                self.set_retention(ages)
+            except BaseException:
+                self.close()
+                raise
 
     def _open(self) -> Store:
         return open_store(self.db_path, self.owner)

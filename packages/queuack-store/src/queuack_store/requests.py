@@ -168,6 +168,20 @@ class Purge(Request, frozen=True, tag="purge"):
     older_than_s: float = 86_400.0
 
 
+class Retain(Request, frozen=True, tag="retain"):
+    """Let jobs of these ended statuses be purged so many seconds after they ended, from now on. Reply: None.
+
+    `ages` is the whole rule, kept in the file: a status that is not in it is kept for ever. Whoever owns the
+    file applies it, in small steps, with the limits of `Purge`. Raises: InvalidRequestError.
+    """
+
+    ages: dict[str, float]
+
+
+class Retention(Request, frozen=True, tag="retention"):
+    """Reply: the rule that `Retain` set, seconds by status; empty where everything is kept."""
+
+
 class Retry(Request, frozen=True, tag="retry"):
     """Give ended jobs (failed, cancelled, skipped) a fresh set of attempts; revives what they skipped.
 
@@ -351,6 +365,8 @@ REPLIES: dict[type[Request], Any] = {
     DeadLetters: list[JobView],
     Attempts: list[dict[str, Any]],
     Purge: int,
+    Retain: None,
+    Retention: dict[str, float],
     Retry: int,
     Cancel: bool,
     Pause: None,

@@ -16,7 +16,7 @@ _REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in
 
 _SOURCES = (
     "jobs", "payloads", "edges", "states", "results", "attempts", "explained", "runs", "run_states", "purged",
-    "queues", "sessions", "closed", "answers", "lows", "tallies", "progress", "logs", "memos",
+    "queues", "sessions", "closed", "answers", "lows", "tallies", "progress", "logs", "memos", "retention",
 )  # fmt: skip
 
 
@@ -100,6 +100,8 @@ class Applier:
             self._bring("logs", batch.log_columns(), "insert_logs")
 
     def _write_upkeep(self, batch: Batch) -> None:
+        if batch.retained:
+            self._bring("retention", batch.retention_columns(), "delete_retention", "insert_retention")
         if batch.queues:
             self._bring("queues", batch.queue_columns(), "delete_queues", "insert_queues")
         if batch.opened:

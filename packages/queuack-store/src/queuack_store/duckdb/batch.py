@@ -104,6 +104,7 @@ class Batch:
         self.runs: dict[bytes, RunState] = {}
         self.purged: list[bytes] = []
         self.queues: dict[str, bool] = {}
+        self.retained: dict[str, float | None] = {}
         self.opened: dict[bytes, SessionInfo] = {}
         self.closed: dict[bytes, float] = {}
         self.lows: dict[bytes, int] = {}
@@ -125,6 +126,7 @@ class Batch:
         self.runs.update({run.id: run for run in record.runs})
         self.purged += record.purged
         self.queues.update(record.paused)
+        self.retained.update(record.retained)
         for info in record.opened:
             self.opened[info.id] = info
             self.closed.pop(info.id, None)
@@ -251,6 +253,13 @@ class Batch:
         return {
             "name": arrow.texts(list(self.queues)),
             "paused": arrow.booleans(list(self.queues.values())),
+        }
+
+    def retention_columns(self) -> Columns:
+        """How long jobs are kept, by status."""
+        return {
+            "status": arrow.words(list(self.retained)),
+            "seconds": arrow.doubles(list(self.retained.values())),
         }
 
     def low_columns(self) -> Columns:

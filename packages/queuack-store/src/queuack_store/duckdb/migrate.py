@@ -13,6 +13,7 @@ OUR_TABLES = frozenset(
     {
         "jobs", "job_payloads", "job_results", "job_attempts", "job_dependencies", "dag_runs",
         "job_memos", "queuack_meta", "queuack_sessions", "queuack_answers", "queuack_queues",
+        "queuack_retention",
     }
 )  # fmt: skip
 

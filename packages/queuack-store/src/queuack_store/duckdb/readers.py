@@ -104,6 +104,7 @@ class Reader:
             answers=self._rows("answers"),
             runs=self.stored_runs(self._rows("unfinished_runs")),
             tallies=self._rows("tallies"),
+            retained=self._rows("retention"),
         )
 
     def stored_runs(self, rows: list[Row]) -> list[StoredRun]:
@@ -190,6 +191,7 @@ QUERIES: dict[str, Callable[[Reader, list[Row]], list[Any]]] = {
     "run_children": Reader.run_dicts,  # id
     "stored_runs": Reader.stored_runs,  # ids; these runs and all above and below them
     "purge_candidates": _plain,  # queue (or None), status, before, limit; (id, queue), oldest first
+    "next_ended": _firsts,  # status, after; when the first of them after that ended, None without one
     "failed_ids": _firsts,  # queue (or None), limit; ids, oldest first
     "run_live_ids": _firsts,  # id; ids of jobs that have not ended, of it and its sub-runs
     "skipped_descendants": _firsts,  # ids; ids, in order of submission

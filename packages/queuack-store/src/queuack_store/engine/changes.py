@@ -148,6 +148,7 @@ class Record(msgspec.Struct, array_like=True, omit_defaults=True):
     tallies: list[tuple[str, str, bytes]] = []  # queue, task, all counts after this cycle
     progressed: list[ProgressRow] = []
     logged: list[LogRow] = []
+    retained: list[tuple[str, float | None]] = []  # status, seconds: the whole rule, where it changed
     memos: list[MemoRow] = []
 
 

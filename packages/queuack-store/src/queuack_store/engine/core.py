@@ -27,6 +27,7 @@ from queuack_store.engine.lookup import Loaded, Lookup
 from queuack_store.engine.meter import Meter
 from queuack_store.engine.reads import Read, Snapshot
 from queuack_store.engine.refill import Refiller
+from queuack_store.engine.retaining import Retaining
 from queuack_store.engine.state import Missing, State
 from queuack_store.engine.window import NOTHING
 from queuack_store.errors import OwnerLostError, QueuackError
@@ -41,13 +42,16 @@ from queuack_store.requests import (
     Purge,
     Report,
     Reschedule,
+    Retain,
     Retry,
     Verdict,
 )
 from queuack_store.states import DELAYED, LIVE
 
 # Their answers are kept for a resend.
-KEPT = frozenset({Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule, Report})
+KEPT = frozenset(
+    {Retain, Enqueue, Finish, Verdict, Purge, Retry, Cancel, CancelRun, Pause, Reschedule, Report}
+)
 
 logger = logging.getLogger("queuack.engine")
 
@@ -85,6 +89,7 @@ class Core:
         self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
         self._refiller = Refiller(self)
         self._expiring = Expiring(self)
+        self._retaining = Retaining(self)
 
     @property
     def draft(self) -> Draft:
@@ -107,6 +112,7 @@ class Core:
             state.expiry_due = now  # nothing in memory tells: look at once
         state.delayed.frontier = NOTHING if any(s == DELAYED for _, s, _ in snapshot.counts) else None
         state.tallies.load(snapshot.tallies)
+        state.retained = dict(snapshot.retained)
         for name in snapshot.paused:
             state.queue(name).paused = True
         self.lookup.load_runs(snapshot.runs)
@@ -342,7 +348,7 @@ class Core:
             self.state.move(job, "due")
             self.state.place(job)
         wakes = [job.execute_after] if job is not None else []
-        wakes.append(self._expiring.see_to_it())
+        wakes += [self._expiring.see_to_it(), self._retaining.see_to_it()]
         try:
             wakes.append(watch_sessions(self))
         except Missing as missing:

@@ -52,6 +52,7 @@ class Draft:
         "progressed",
         "purged",
         "results",
+        "retained",
     )
 
     def __init__(self, cycle: int) -> None:
@@ -65,6 +66,7 @@ class Draft:
         self.attempts: list[Attempt] = []
         self.new_runs: list[RunRow] = []
         self.purged: list[bytes] = []
+        self.retained: list[tuple[str, float | None]] = []
         self.paused: list[tuple[str, bool]] = []
         self.opened: list[SessionInfo] = []
         self.closed: list[tuple[bytes, float]] = []
@@ -109,6 +111,7 @@ class Draft:
             or self.closed
             or self.paused
             or self.purged
+            or self.retained
             or self.new_runs
             or self.results
             or self.explained
@@ -138,6 +141,7 @@ class Draft:
             new_runs=self.new_runs,
             runs=[RunState(r.spec.id, r.status, at if r.ended else None) for r in self._runs.values()],
             purged=self.purged,
+            retained=self.retained,
             paused=self.paused,
             opened=self.opened,
             closed=self.closed,

@@ -104,6 +104,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     answers: list[tuple[bytes, int, bytes]]  # session, seq, body
     runs: list[StoredRun]
     tallies: list[tuple[str, str, bytes]] = []
+    retained: list[tuple[str, float]] = []  # status, seconds
 
 
 class Backend(Protocol):

@@ -77,6 +77,7 @@ class State:
         self.applied = 0  # the last cycle that DuckDB has
         self.kept_waiting = 0
         self.fed: set[str] = set()  # queues that got ready jobs in this cycle
+        self.retained: dict[str, float] = {}  # by status: how long after its end a job is purged
         self.expiry_due = NEVER  # when the next job that has not started may expire
         self.draft = Draft(1)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from queuack_store.errors import InvalidRequestError, JobCancelledError
@@ -77,6 +79,36 @@ class UpkeepContract:
         finish(queue)
         assert queue.purge(older_than_hours=0) == 2
         assert (queue.get_job(parent), queue.get_job(child)) == (None, None)
+
+    def test_the_rule_of_how_long_jobs_are_kept(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        assert queue.retention() == {}
+        queue.set_retention({"done": "1.5h", "failed": timedelta(days=30), "skipped": 90, "cancelled": None})
+        expected = {
+            "done": timedelta(minutes=90), "failed": timedelta(days=30), "skipped": timedelta(seconds=90),
+        }  # fmt: skip
+        assert queue.retention() == expected
+        with pytest.raises(InvalidRequestError, match="purged"):
+            queue.set_retention({"pending": "7d"})
+        assert queue.retention() == expected
+        kept = queue.enqueue(echo)
+        finish(queue)
+        queue.close()
+        queue = another(make_queue)
+        assert queue.retention() == expected
+        assert _status(queue, kept) == "done"
+        queue = make_queue(retain={"done": "2w"})
+        assert queue.retention() == {"done": timedelta(days=14)}
+
+    def test_what_is_due_goes_by_itself(self, make_queue: MakeQueue) -> None:
+        queue = make_queue(retain={"done": 0.05})
+        job_id, kept = queue.enqueue(echo), queue.enqueue(echo, delay_seconds=3_600)
+        finish(queue)
+        while queue.get_job(job_id) is not None:  # it goes a second after its end
+            queue.enqueue(echo, queue="tick", delay_seconds=0.1)
+            queue.cancel(until_ready(queue, "tick"))
+        assert queue.stats()["done"] == 0
+        assert _status(queue, kept) == "delayed"
 
     def test_retry_gives_a_fresh_set_of_attempts(self, make_queue: MakeQueue) -> None:
         queue = make_queue()

@@ -50,6 +50,7 @@ class RowStore:
         self.sessions: dict[bytes, tuple[SessionInfo, float | None]] = {}
         self.answers: dict[tuple[bytes, int], bytes] = {}
         self.paused: set[str] = set()
+        self.retained: dict[str, float] = {}
         self.tallies: dict[tuple[str, str], bytes] = {}
 
     # -- applying --------------------------------------------------------------------------------
@@ -87,6 +88,8 @@ class RowStore:
             ]
         for name, paused in record.paused:
             (self.paused.add if paused else self.paused.discard)(name)
+        if record.retained:
+            self.retained = {status: age for status, age in record.retained if age is not None}
         for info in record.opened:
             self.sessions[info.id] = (info, None)
         for session, at in record.closed:
@@ -242,6 +245,11 @@ class RowStore:
                 )
                 found.sort(key=lambda entry: entry[1].seq)
                 return [job_id for job_id, _ in found][: p["limit"]]
+            case "next_ended":
+                ended = [
+                    s.completed_at or 0.0 for _, s in self._matching(lambda _, s: s.status == p["status"])
+                ]
+                return [min((at for at in ended if at > p["after"]), default=None)]
             case "expiring":
                 return self._expiring()[: p["limit"]]
             case "stored_runs":
@@ -314,4 +322,5 @@ class RowStore:
             answers=[(session, seq, body) for (session, seq), body in sorted(self.answers.items())],
             runs=[self._stored_run(r) for r, (_, status) in self.runs.items() if status not in ENDED],
             tallies=[(queue, task, cells) for (queue, task), cells in self.tallies.items()],
+            retained=sorted(self.retained.items()),
         )

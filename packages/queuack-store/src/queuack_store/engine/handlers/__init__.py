@@ -33,6 +33,8 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.DeadLetters: questions.dead_letters,
     requests.Attempts: questions.attempts,
     requests.Purge: administering.purge,
+    requests.Retain: administering.retain,
+    requests.Retention: questions.retention,
     requests.Retry: administering.retry,
     requests.Cancel: administering.cancel,
     requests.Pause: administering.pause,

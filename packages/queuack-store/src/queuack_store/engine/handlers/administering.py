@@ -1,4 +1,4 @@
-"""What an operator asks for: purge, retry, cancel, pause, reschedule."""
+"""What an operator asks for: purge, retain, retry, cancel, pause, reschedule."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from queuack_store.engine.handlers.sessions import tell_cancelled
 from queuack_store.engine.reads import ReadQuery
 from queuack_store.engine.state import lineage
 from queuack_store.errors import InvalidRequestError
-from queuack_store.requests import MAX_BATCH_JOBS, Cancel, Pause, Purge, Reschedule, Retry
+from queuack_store.requests import MAX_BATCH_JOBS, Cancel, Pause, Purge, Reschedule, Retain, Retry
 from queuack_store.states import CANCELLED, CLAIMED, DELAYED, ENDED, FAILED, LIVE, PENDING, SKIPPED, WAITING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def purge(core: Core, ask: Ask, so_far: int = 0) -> Any:
     read = ReadQuery("purge_candidates", params, core.draft.cycle - 1)
 
     def go_on(rows: list[tuple[bytes, str]]) -> None:
-        count = so_far + _purge_rows(core, request, rows)
+        count = so_far + purge_rows(core, request.status, rows)
         if len(rows) < PURGE_CHUNK:
             core.reply(ask, count)
         else:
@@ -46,14 +46,15 @@ def purge(core: Core, ask: Ask, so_far: int = 0) -> Any:
     return core.PARKED
 
 
-def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> int:
+def purge_rows(core: Core, status: str, rows: list[tuple[bytes, str]]) -> int:
+    """Delete those of the candidates that still stand in `status` with no child alive; return how many."""
     state, count = core.state, 0
     for job_id, queue_name in rows:
         if job_id in state.purged:
             continue  # another purge was faster
         job = state.jobs.get(job_id)
         if job is not None:
-            if job.status != request.status:
+            if job.status != status:
                 continue
             children = [state.jobs.get(child) for child in job.children or ()]
             if any(child is not None and child.status in LIVE for child in children):
@@ -61,8 +62,8 @@ def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> in
             del state.jobs[job_id]
             core.draft.on_rollback(partial(state.jobs.__setitem__, job_id, job))
         counts = state.queue(queue_name).counts
-        counts[request.status] -= 1
-        core.draft.on_rollback(partial(_add, counts, request.status))
+        counts[status] -= 1
+        core.draft.on_rollback(partial(_add, counts, status))
         core.draft.purged.append(job_id)
         state.purged[job_id] = core.draft.cycle
         core.draft.on_rollback(partial(state.purged.pop, job_id, None))
@@ -72,6 +73,23 @@ def _purge_rows(core: Core, request: Purge, rows: list[tuple[bytes, str]]) -> in
 
 def _add(counts: dict[str, int], status: str) -> None:
     counts[status] += 1
+
+
+def retain(core: Core, ask: Ask) -> None:
+    """Answer `Retain`."""
+    request: Retain = ask.request
+    for status, age in request.ages.items():
+        if status not in ENDED or not age > 0:
+            raise InvalidRequestError(
+                f"jobs that are {status!r} can't be purged after {age!r} s: give a status of "
+                f"{', '.join(sorted(ENDED))}, and more than 0 seconds"
+            )
+    state, before = core.state, core.state.retained
+    if request.ages == before:
+        return
+    state.retained = dict(request.ages)
+    core.draft.retained = [(status, request.ages.get(status)) for status in sorted(ENDED)]
+    core.draft.on_rollback(lambda: setattr(state, "retained", before))
 
 
 def retry(core: Core, ask: Ask) -> Any:

@@ -57,6 +57,11 @@ def list_queues(core: Core, _: Ask) -> list[tuple[str, bool, dict[str, int]]]:
     ]
 
 
+def retention(core: Core, _: Ask) -> dict[str, float]:
+    """Answer `Retention`."""
+    return dict(core.state.retained)
+
+
 def get_job(core: Core, ask: Ask) -> Any:
     """Answer `GetJob`."""
     request: GetJob = ask.request

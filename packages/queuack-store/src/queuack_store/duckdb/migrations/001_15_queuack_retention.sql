@@ -1,0 +1,1 @@
+CREATE TABLE queuack_retention (status VARCHAR, seconds DOUBLE)

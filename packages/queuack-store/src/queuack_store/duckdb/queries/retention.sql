@@ -1,0 +1,1 @@
+SELECT status, seconds FROM queuack_retention ORDER BY status
