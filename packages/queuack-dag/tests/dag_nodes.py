@@ -11,10 +11,12 @@ from typing import Any
 
 from queuack_dag import DAG
 from queuack_store import DuckQueue
+from queuack_stream import StreamReader, StreamWriter
 from queuack_worker import TaskContext
 
 GATES: dict[str, threading.Event] = {}
 BEGUN: dict[str, threading.Event] = {}
+RAN: list[str] = []  # what the functions of edited modules note
 
 
 def one() -> int:
@@ -104,3 +106,55 @@ def _append(log: str, line: str) -> None:
         os.write(handle, line.encode())
     finally:
         os.close(handle)
+
+
+def double(item: int) -> int:
+    return 2 * item
+
+
+def scale(item: int, factor: int, shift: int = 0) -> int:
+    return item * factor + shift
+
+
+async def double_later(item: int) -> int:
+    return 2 * item
+
+
+def fails_on(item: int, bad: int) -> int:
+    if item == bad:
+        raise ValueError(f"{item} is bad")
+    return item
+
+
+def count_to(count: int) -> list[int]:
+    return list(range(count))
+
+
+def rows_of(path: str, count: int) -> StreamReader:
+    """Write rows and return a reader of them."""
+    StreamWriter(path).write({"n": n} for n in range(count))
+    return StreamReader(path)
+
+
+def n_of(row: dict[str, int]) -> int:
+    return row["n"]
+
+
+def listed(context: TaskContext) -> list[Any]:
+    """Return what the only parent returned."""
+    return list(context.get_parent_results()[0])
+
+
+def noted(item: int, log: str) -> int:
+    """Note in the log that an item was run."""
+    _append(log, f"{item}\n")
+    return item
+
+
+def kill_at(item: int, log: str, victim: int) -> int:
+    """Like `noted`; the first attempt of the victim kills its own process."""
+    flag = Path(f"{log}.{victim}")
+    if item == victim and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return noted(item, log)

@@ -12,18 +12,23 @@ from queuack_store.exports import exports
 if TYPE_CHECKING:
     from queuack_store.states import DependencyMode
 
+    from queuack_dag.branching import Branch
     from queuack_dag.dag import DAG
     from queuack_dag.errors import (
+        BranchError,
         DAGError,
         DAGStateError,
         DAGValidationError,
+        MapError,
         UnknownNodeError,
         UnknownRunError,
     )
     from queuack_dag.run import DAGRun
     from queuack_dag.status import DAGRunStatus, NodeStatus
 
-__all__ = [
+__all__ = [  # noqa: RUF022
+    "Branch",
+    "BranchError",
     "DAG",
     "DAGError",
     "DAGRun",
@@ -31,12 +36,14 @@ __all__ = [
     "DAGStateError",
     "DAGValidationError",
     "DependencyMode",
+    "MapError",
     "NodeStatus",
     "UnknownNodeError",
     "UnknownRunError",
 ]
 
 _HOMES = {
+    "Branch": "queuack_dag.branching",
     "DAG": "queuack_dag.dag",
     "DAGRun": "queuack_dag.run",
     "DAGRunStatus": "queuack_dag.status",

@@ -13,8 +13,9 @@ from queuack_store.views import Job
 from queuack_dag import graph
 from queuack_dag.errors import DAGValidationError
 from queuack_dag.node import Node
+from queuack_dag.outputs import Output
 
-DependsOn = str | Job | Iterable[str | Job] | None
+DependsOn = str | Job | Output | Iterable[str | Job | Output] | None
 
 
 class Blueprint:
@@ -61,7 +62,7 @@ class Blueprint:
             name = f"{wanted}_{number}"
         return name
 
-    def resolve(self, name: str, depends_on: DependsOn) -> tuple[str | bytes, ...]:
+    def resolve(self, name: str, depends_on: DependsOn | Iterable[str | bytes]) -> tuple[str | bytes, ...]:
         """Return the parents of a node that is to be called `name`: names, and ids of jobs outside.
 
         Raises:
@@ -70,13 +71,17 @@ class Blueprint:
         """
         if depends_on is None:
             return ()
-        if isinstance(depends_on, (str, Job)):
+        if isinstance(depends_on, (str, Job, Output)):
             depends_on = (depends_on,)
         return tuple(dict.fromkeys(self._parent(name, one) for one in depends_on))
 
     def _parent(self, name: str, parent: object) -> str | bytes:
         if isinstance(parent, Job):
             parent = parent.id
+        if isinstance(parent, Output):
+            parent = self._of_output(name, parent)
+        if isinstance(parent, bytes):
+            return parent
         if not isinstance(parent, str):
             raise InvalidRequestError(
                 f"node {name!r} depends on {parent!r:.200}: give the name or id of a node, or a job's id"
@@ -96,6 +101,14 @@ class Blueprint:
             )
         self._doubtful = True
         return parent
+
+    def _of_output(self, name: str, output: Output) -> str:
+        if output.owner is not self:
+            raise DAGValidationError(
+                f"node {name!r} takes {output!r}, which is of another DAG: add that as a sub-DAG",
+                nodes=[name, output.name],
+            )
+        return output.name
 
     def _object(self, text: str, nodes: list[str]) -> None:
         if self.fail_fast:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,11 @@ from queuack_store.requests import Enqueue, Enqueued, GetJob
 
 from queuack_dag.blueprint import Blueprint
 from queuack_dag.describing import Describing, submitted
-from queuack_dag.errors import DAGStateError
+from queuack_dag.encoding import Encoding
+from queuack_dag.errors import DAGStateError, UnknownNodeError
 from queuack_dag.node import Defaults
-from queuack_dag.plan import Layout, encode, layout
+from queuack_dag.params import bound
+from queuack_dag.plan import Layout, layout
 from queuack_dag.run import DAGRun
 from queuack_dag.status import DAGRunStatus, NodeStatus, Progress, progress_of
 from queuack_dag.views import NodeView, node_view
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from typing import Self
 
     from queuack_viz import MermaidColorScheme
+
+    from queuack_dag.planning import Planned
 
 
 class DAG(Describing):
@@ -82,11 +86,6 @@ class DAG(Describing):
     # -- what it is ------------------------------------------------------------------------------
 
     @property
-    def name(self) -> str:
-        """The DAG's name."""
-        return self._blueprint.name
-
-    @property
     def description(self) -> str | None:
         """What was said of it."""
         return self._blueprint.description
@@ -133,31 +132,72 @@ class DAG(Describing):
 
     # -- submitting ------------------------------------------------------------------------------
 
-    def submit(self, run_key: str | None = None) -> str:
+    def submit(
+        self,
+        run_key: str | None = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        refresh: bool | Collection[str] = False,
+    ) -> str:
         """Store the DAG with its jobs and edges in one request, and return the run's id.
 
         A second call returns the same id. With a `run_key` (here or given to the DAG) that was used
         before, nothing is stored and the DAG stands for the run there is.
 
+        Args:
+            params: values by name, for every function with a parameter of that name which its node leaves
+                open; all are in `context.params`.
+            refresh: names of cached nodes to run again all the same; True: all of them.
+
         Raises:
-            DAGValidationError: it can't be run. PayloadError: a function or argument can't be stored.
-            UnknownJobError: a parent outside it does not exist. In all cases nothing was stored.
+            DAGValidationError: it can't be run, or the params don't fit the functions. PayloadError: a
+                function, argument or parameter can't be stored. UnknownJobError: a parent outside it does not
+                exist. In all cases nothing was stored.
         """
         if self._run is not None:
             return self._run.dag_run_id
         key = self._run_key if run_key is None else run_key
         if key is not None and (not isinstance(key, str) or not key):
             raise InvalidRequestError(f"run_key must be a text, not {key!r:.200}")
-        plan = self._layout(key)
+        found = self._layout(key)
+        encoding = self._encoding(found, params, refresh)
         if self._validate:
             for text in self._blueprint.warnings():
                 warnings.warn(f"DAG {self.name!r}: {text}", UserWarning, stacklevel=2)
         queue = self.queue
-        jobs = encode(plan, queue.default_queue, queue.serialization)
-        reply: Enqueued = queue.store.call(Enqueue(jobs, None, plan.runs))
+        reply: Enqueued = queue.store.call(Enqueue(encoding.jobs(), None, encoding.runs()))
         self._adopted = reply.run_id is not None
-        self._run = DAGRun(queue, ids.to_text(plan.run_id if reply.run_id is None else reply.run_id))
+        self._run = DAGRun(queue, ids.to_text(found.run_id if reply.run_id is None else reply.run_id))
         return self._run.dag_run_id
+
+    def plan(
+        self, *, params: Mapping[str, Any] | None = None, refresh: bool | Collection[str] = False
+    ) -> list[Planned]:
+        """Return what `submit` with the same arguments would do with each node, and why; nothing is stored.
+
+        A node runs, or has its result from an earlier run (`cached`). One behind a node that runs is decided
+        when that has ended.
+
+        Raises:
+            DAGValidationError: as `submit`.
+        """
+        from queuack_dag.planning import plan_of
+
+        found = self._layout()
+        return plan_of(self.queue, found, self._encoding(found, params, refresh))
+
+    def _encoding(
+        self, found: Layout, params: Mapping[str, Any] | None, refresh: bool | Collection[str]
+    ) -> Encoding:
+        if isinstance(refresh, str):
+            refresh = (refresh,)
+        known = {node.name for part in self._blueprint.everything() for node in part.nodes.values()}
+        for name in () if isinstance(refresh, bool) else refresh:
+            if name not in known:
+                raise UnknownNodeError(f"DAG {self.name!r} has no node {name!r} to refresh", node=name)
+        extra = None if params is None else bound(self._blueprint, params)
+        queue = self.queue
+        return Encoding(found, queue.default_queue, queue.serialization, params, extra, refresh)
 
     def _layout(self, key: str | None = None) -> Layout:
         return layout(self._blueprint, ids.new_id(), key)

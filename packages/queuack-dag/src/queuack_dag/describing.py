@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from queuack_store import ids
 from queuack_store.errors import InvalidRequestError
@@ -15,13 +15,19 @@ from queuack_dag.node import (
     MAX_ATTEMPTS,
     PRIORITY,
     TIMEOUT_SECONDS,
+    CacheSpec,
     Defaults,
+    MapSpec,
     Node,
     Settings,
+    checked_caching,
     checked_call,
+    checked_mapping,
     checked_name,
 )
+from queuack_dag.outputs import Output, places
 from queuack_dag.subdags import SUBDAG, is_factory
+from queuack_dag.tasks import P, R, Task
 
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
@@ -33,6 +39,11 @@ class Describing:
     _blueprint: Blueprint
     _defaults: Defaults
     queue: DuckQueue
+
+    @property
+    def name(self) -> str:
+        """The DAG's name."""
+        return self._blueprint.name
 
     def _open_to_changes(self) -> None:
         raise NotImplementedError
@@ -53,6 +64,8 @@ class Describing:
         queue: str | None = None,
         retry_delay: float | None = None,
         always: bool = False,
+        cache: bool = False,
+        ttl: float | None = None,
     ) -> str:
         """Add a node and return its job's id.
 
@@ -67,6 +80,8 @@ class Describing:
                 runs it when all have ended, however. always: True is the same as "always".
             queue: the queue its job goes to; by default the queue's default one.
             retry_delay: seconds before the second attempt.
+            cache: take its result from an earlier run where its code, its arguments and its parents' results
+                are unchanged since. ttl: seconds after which such a result is too old; None: never.
 
         Raises:
             DAGValidationError: a name that is taken, a parent that is not there (yet), or a cycle.
@@ -86,9 +101,37 @@ class Describing:
         settings = Settings.checked(
             self._defaults, priority, max_attempts, timeout_seconds, mode, queue, retry_delay
         )
-        return self._add(func, _name_of(func), name, positional, named, depends_on, settings, None)
+        caching = checked_caching(cache, ttl, settings.mode, name)
+        return self._add(func, name, positional, named, depends_on, settings, caching=caching)
 
     add_job = add_node
+
+    @overload
+    def task(self, func: Callable[P, R], /) -> Task[P, R]: ...
+
+    @overload
+    def task(self, /, **options: Any) -> Callable[[Callable[P, R]], Task[P, R]]: ...
+
+    def task(self, func: Callable[P, R] | None = None, /, **options: Any) -> Any:
+        """Make a function a task of this DAG: `@dag.task`, or `@dag.task(cache=True)` with any of add_node's
+        options. Calling it adds a node; see `Task`.
+        """
+        if func is not None:
+            return Task(self, func, options)
+        return lambda func: Task(self, func, options)
+
+    def output_of(self, name_or_id: str) -> Output:
+        """Return what stands for a node's result: to be passed to tasks, or as an argument of nodes.
+
+        Raises:
+            DAGValidationError: the DAG has no such node.
+        """
+        for name, node in self._blueprint.nodes.items():
+            if name_or_id in (name, ids.to_text(node.id)):
+                return Output(self._blueprint, name)
+        raise DAGValidationError(
+            f"DAG {self._blueprint.name!r} has no node {name_or_id!r}", nodes=[name_or_id]
+        )
 
     def enqueue(
         self,
@@ -108,6 +151,60 @@ class Describing:
             func, name, None, args, kwargs, depends_on, priority, max_attempts, timeout_seconds,
             dependency_mode, **more,
         )  # fmt: skip
+
+    def map(
+        self,
+        func: Callable[..., Any],
+        over: str | Output,
+        name: str | None = None,
+        batch: int | None = None,
+        min_success: float = 1.0,
+        *,
+        args: Iterable[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        depends_on: DependsOn = None,
+        priority: int = PRIORITY,
+        max_attempts: int = MAX_ATTEMPTS,
+        timeout_seconds: float | None = TIMEOUT_SECONDS,
+        queue: str | None = None,
+        retry_delay: float | None = None,
+        cache: bool = False,
+        ttl: float | None = None,
+    ) -> str:
+        """Add a node that is one job per item of what another returned; return the id of its last job.
+
+        The items' jobs are made when that node ends. Who depends on the map gets the list of their
+        results, in order.
+
+        Args:
+            func: called with an item, then `args` and `kwargs`.
+            over: the node that returns the items: a list, or a StreamReader.
+            batch: items per job; the results are the same list.
+            min_success: the share of jobs that must succeed. Below 1 the map waits for all; results of those
+                that failed are left out. The run still counts as failed where a job of it did.
+            depends_on: what the items' jobs wait for besides.
+            cache, ttl: as of `add_node`, for each item by itself (with `batch`, for each batch).
+            The others are those of each item's job.
+
+        Raises:
+            As `add_node`.
+        """
+        self._open_to_changes()
+        positional, named = checked_call(func, args, kwargs)
+        settings = Settings.checked(
+            self._defaults, priority, max_attempts, timeout_seconds, "all", queue, retry_delay
+        )
+        name = self._blueprint.free_name(_name_of(func)) if name is None else checked_name(name)
+        source = self._blueprint.resolve(name, over)
+        if len(source) != 1 or not isinstance(source[0], str):
+            raise InvalidRequestError(
+                f"map {name!r} goes over one node of its own DAG, not over {over!r:.200}"
+            )
+        mapping = checked_mapping(source[0], batch, min_success)
+        caching = checked_caching(cache, ttl, "all", name)
+        others = [one for one in self._blueprint.resolve(name, depends_on) if one != source[0]]
+        parents = (source[0], *others)
+        return self._add(func, name, positional, named, parents, settings, mapping=mapping, caching=caching)
 
     def add_subdag(
         self,
@@ -151,24 +248,34 @@ class Describing:
         settings = Settings.checked(
             self._defaults, priority, max_attempts, timeout_seconds, dependency_mode, queue, None
         )
-        return self._add(None, blueprint.name, name, (), None, depends_on, settings, blueprint)
+        return self._add(None, name, (), None, depends_on, settings, inner=blueprint)
 
     def _add(
         self,
         func: Callable[..., Any] | None,
-        wanted: str,
         name: str | None,
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None,
-        depends_on: DependsOn,
+        depends_on: DependsOn | tuple[str | bytes, ...],
         settings: Settings,
-        inner: Blueprint | None,
+        *,
+        inner: Blueprint | None = None,
+        mapping: MapSpec | None = None,
+        caching: CacheSpec | None = None,
     ) -> str:
         blueprint = self._blueprint
-        name = blueprint.free_name(wanted) if name is None else checked_name(name)
-        parents = blueprint.resolve(name, depends_on)
+        if name is None:
+            name = blueprint.free_name(_name_of(func) if inner is None else inner.name)
+        parents = blueprint.resolve(checked_name(name), depends_on)
+        outputs: list[Output] = []
+        args, kwargs = places(args, outputs), places(kwargs, outputs)
+        if outputs:
+            parents = tuple(dict.fromkeys((*parents, *blueprint.resolve(name, outputs))))
         fresh = inner is not None and inner.used
-        node = Node(ids.new_id(), name, func, args, kwargs, parents, settings, inner, fresh)
+        node = Node(
+            ids.new_id(), name, func, args, kwargs, parents, settings, inner, fresh, mapping, caching,
+            bool(outputs),
+        )  # fmt: skip
         blueprint.add(node)
         if inner is not None:
             inner.used = True

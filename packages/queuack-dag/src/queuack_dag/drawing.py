@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from queuack_viz import Diagram, Edge, Group, MermaidColorScheme, Node, draw_flowchart
+from queuack_worker.facts import facts_of
 
-from queuack_dag.plan import Layout, facts_of
+from queuack_dag.plan import Layout
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,8 @@
 QueuackError
 └── DAGError
     ├── DAGValidationError (InvalidRequestError)   the graph can't be run as described
+    ├── BranchError                                a node chose a child that it does not have
+    ├── MapError                                   what a map goes over is no list or reader
     ├── DAGStateError (RuntimeError)               not now: it was submitted, or has not been
     ├── UnknownRunError (InvalidRequestError, LookupError)
     └── UnknownNodeError (InvalidRequestError, LookupError)
@@ -19,6 +21,14 @@ class DAGError(QueuackError):
 
 class DAGValidationError(DAGError, InvalidRequestError):
     """The DAG can't be run as described; the message names the nodes, `facts["nodes"]` lists them."""
+
+
+class BranchError(DAGError):
+    """A node returned a `Branch` that names no child of it; the message lists those there are."""
+
+
+class MapError(DAGError):
+    """A map can't go over what its node returned, or too few of its items succeeded."""
 
 
 class DAGStateError(DAGError, RuntimeError):

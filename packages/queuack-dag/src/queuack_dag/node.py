@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from queuack_dag.blueprint import Blueprint
 
 MAX_NAME = 256
+MAX_BATCH = 1_000_000  # items of a map in one job
 
 
 class _Whole(int):
@@ -109,12 +110,29 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class MapSpec:
+    """Of a map: the node that it goes over, items per job, and the share of jobs that must succeed."""
+
+    over: str
+    batch: int | None
+    min_success: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSpec:
+    """Of a node whose result may come from an earlier run: how old that may be (None: any)."""
+
+    ttl_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node: its job's id, what it calls, and what it waits for.
 
-    parents: names of nodes of the same DAG, and ids (bytes) of jobs outside it. inner: the sub-DAG that
-    this node stands for, whose job then only gathers its results. fresh: the sub-DAG's ids were used by
-    an earlier node, so that this one makes its own.
+    parents: names of nodes of the same DAG, and ids (bytes) of jobs outside it; of a map, the node that it
+    goes over first. inner: the sub-DAG that this node stands for, whose job then only gathers its results.
+    fresh: the sub-DAG's ids were used by an earlier node, so that this one makes its own. fill: its
+    arguments hold places for other nodes' results.
     """
 
     id: bytes
@@ -126,6 +144,45 @@ class Node:
     settings: Settings
     inner: Blueprint | None = None
     fresh: bool = False
+    mapping: MapSpec | None = None
+    caching: CacheSpec | None = None
+    fill: bool = False
+
+
+def checked_caching(cache: bool, ttl: float | None, mode: str, name: str | None) -> CacheSpec | None:
+    """Return how a node's results are used again, None where they are not.
+
+    Raises:
+        InvalidRequestError: a ttl without `cache`, or a node that does not wait for all its parents.
+    """
+    if not cache:
+        if ttl is not None:
+            raise InvalidRequestError("ttl says how old a cached result may be: give cache=True, too")
+        return None
+    if mode != "all":
+        raise InvalidRequestError(
+            f"node {name!r} has cache=True and waits for {mode!r}: only one that waits for the success of "
+            "all its parents depends on nothing else",
+            node=name,
+        )
+    return CacheSpec(names.optional_seconds(ttl, "ttl"))
+
+
+def checked_mapping(over: str, batch: int | None, min_success: float) -> MapSpec:
+    """Return what a map goes over.
+
+    Raises:
+        InvalidRequestError: a batch of less than one item, or a share outside 0 to 1.
+    """
+    if batch is not None:
+        names.whole(batch, "batch", 1, MAX_BATCH)
+    if (
+        isinstance(min_success, bool)
+        or not isinstance(min_success, (int, float))
+        or not 0 <= min_success <= 1
+    ):
+        raise InvalidRequestError(f"min_success is a share from 0 to 1, not {min_success!r:.200}")
+    return MapSpec(over, batch, float(min_success))
 
 
 def checked_call(

@@ -25,7 +25,7 @@ def picture_of(run: DAGRun) -> tuple[list[Box], list[tuple[str, str]]]:
     stack = [run]
     while stack:
         one = stack.pop()
-        children = one.get_subdags()
+        children = one.get_subdags()  # without the items of maps: they are drawn as their one node
         stack += children
         behind = {}
         for child in children:

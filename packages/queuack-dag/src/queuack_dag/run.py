@@ -21,9 +21,10 @@ from queuack_store.requests import (
 )
 from queuack_store.states import DONE
 from queuack_store.views import Job
+from queuack_worker.facts import facts_of
 
 from queuack_dag.errors import DAGStateError, UnknownNodeError, UnknownRunError
-from queuack_dag.plan import facts_of
+from queuack_dag.mapping import COLLECT_TASK
 from queuack_dag.status import ENDED, DAGRunStatus, NodeStatus, Progress, of_run, progress_of
 from queuack_dag.subdags import GATHER_TASK
 from queuack_dag.views import NodeView, node_view, with_status
@@ -33,6 +34,16 @@ if TYPE_CHECKING:
     from queuack_viz import MermaidColorScheme
 
 RESULTS_AT_ONCE = 500  # of at most 16 MB each; they travel in frames
+_GATHERERS = (GATHER_TASK, COLLECT_TASK)  # of nodes with a run of their own below
+_UNSUCCESSFUL = """
+WITH RECURSIVE family AS (
+    SELECT $run::UUID AS id
+    UNION
+    SELECT r.id FROM family f JOIN dag_runs r ON r.parent_id = f.id
+)
+SELECT id FROM jobs
+WHERE dag_run_id IN (SELECT id FROM family) AND status IN ('failed', 'cancelled', 'skipped') ORDER BY seq
+"""
 _COUNTS = "SELECT status, count(*) FROM jobs WHERE dag_run_id = $run::UUID GROUP BY ALL"
 
 
@@ -82,6 +93,14 @@ class DAGRun:
         return row
 
     @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that it was submitted with, by name."""
+        found = decode_result(
+            facts_of(self.info()["facts"]).params, self.queue.serialization, "its parameters"
+        )
+        return dict(found or {})
+
+    @property
     def name(self) -> str:
         """The DAG's name."""
         return str(self.info()["name"])
@@ -117,7 +136,7 @@ class DAGRun:
         if not views:
             self.info()
         nodes = [node_view(view, self.queue) for view in views]
-        if any(node["task"] == GATHER_TASK and node["status"] is NodeStatus.SKIPPED for node in nodes):
+        if any(node["task"] in _GATHERERS and node["status"] is NodeStatus.SKIPPED for node in nodes):
             behind = self._behind()
             nodes = [_as_its_run(node, behind) for node in nodes]
         return nodes
@@ -164,7 +183,7 @@ class DAGRun:
             for node, reply in zip(part, replies, strict=True):
                 if reply.status != DONE:
                     continue
-                if node["task"] == GATHER_TASK:
+                if node["task"] in _GATHERERS:
                     found[node["name"]] = self.queue.get_result(node["id"])
                 else:
                     what = f"node {node['name']}"
@@ -175,7 +194,21 @@ class DAGRun:
 
     def get_subdags(self) -> list[DAGRun]:
         """Return the runs of its sub-DAGs, in the order they were added; not theirs in turn."""
-        return [DAGRun(self.queue, ids.to_text(row["id"])) for row in self._children()]
+        rows = [row for row in self._children() if not facts_of(row["facts"]).items]
+        return [DAGRun(self.queue, ids.to_text(row["id"])) for row in rows]
+
+    def get_items(self, name: str) -> DAGRun | None:
+        """Return the items of the map `name` as a run, or None where it has none (yet).
+
+        Raises:
+            UnknownNodeError: there is no such node.
+        """
+        job = ids.to_raw(self[name]["id"])
+        for row in self._children():
+            facts = facts_of(row["facts"])
+            if facts.items and facts.job == job:
+                return DAGRun(self.queue, ids.to_text(row["id"]))
+        return None
 
     def get_parent_job(self) -> Job | None:
         """Return the job that stands for this run in the DAG above it, or None where it is nobody's part."""
@@ -312,7 +345,7 @@ class DAGRun:
                 node=found["name"],
             )
         wanted = [ids.to_raw(found["id"])]
-        if found["task"] == GATHER_TASK:
+        if found["task"] in _GATHERERS:
             for row in self._children():
                 if facts_of(row["facts"]).job == wanted[0]:
                     wanted += DAGRun(self.queue, ids.to_text(row["id"]))._unsuccessful()
@@ -331,11 +364,9 @@ class DAGRun:
         return int(self.queue.store.call(Retry(wanted))) if wanted else 0
 
     def _unsuccessful(self) -> list[bytes]:
-        views: list[JobView] = self.queue.store.call(RunJobs(self._raw))
-        found = [view.id for view in views if view.status in ("failed", "cancelled", "skipped")]
-        for child in self.get_subdags():
-            found += child._unsuccessful()
-        return found
+        # All in one question: a map may have a hundred thousand items.
+        rows = self.queue.sql(_UNSUCCESSFUL, {"run": self.dag_run_id})
+        return [ids.to_raw(str(job)) for (job,) in rows]
 
     # -- drawing ---------------------------------------------------------------------------------
 

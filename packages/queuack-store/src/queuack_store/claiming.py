@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from queuack_store import names
+from queuack_store.around import Grown
 from queuack_store.calls import Handle, raw_id
 from queuack_store.clock import monotonic
 from queuack_store.errors import PayloadError, QueuackError, from_wire
@@ -78,6 +79,9 @@ class Claiming(Handle):
     ) -> None:
         """Report that a claimed job is done, with its result; or, with `error`, that the attempt failed.
 
+        A result that `Job.execute` returned for a node of a DAG may stand for more than itself (the items
+        of a map): that is stored with it.
+
         A failed attempt is repeated with exponential backoff while attempts remain; then the job is
         `failed` and listed by `list_dead_letters`. An exception as `error` brings its traceback.
 
@@ -86,6 +90,9 @@ class Claiming(Handle):
             PayloadError: the result can't be stored; the job has failed for good and says so.
         """
         raw = raw_id(job_id)
+        growth = None
+        if isinstance(result, Grown):
+            result, growth = result.result, result.growth
         if error is not None:
             self._finish(raw, kind="failed", **_error_fields(error))
             return
@@ -94,7 +101,7 @@ class Claiming(Handle):
         except PayloadError as refused:
             self._finish(raw, kind="failed", error=refused.message, final=True)
             raise
-        self._finish(raw, kind="done", result=body)
+        self._finish(raw, kind="done", result=body, growth=growth)
 
     def nack(self, job_id: str | Job, requeue: bool = True) -> None:
         """Hand a claimed job back without spending its attempt; `requeue=False` is a failed attempt.

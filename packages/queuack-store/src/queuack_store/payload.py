@@ -1,7 +1,8 @@
 """Calls and results as bytes: the only file that pickles.
 
 The first byte says the form: 0x80 a plain pickle of (args, kwargs), whose task name leads to the function;
-"W" the same behind a count of decorators to take off; "V" function and arguments by value; "J" JSON.
+"W" the same behind a count of decorators to take off; "V" function and arguments by value; "J" JSON; "A" any
+of these with something of queuack's own around it (around.py).
 The engine stores these bytes and never looks into them.
 """
 
@@ -11,7 +12,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from queuack_store import callables, plain
+from queuack_store import around, callables, plain
 from queuack_store.errors import PayloadError, PayloadTooLargeError
 from queuack_store.requests import MAX_PAYLOAD_BYTES
 
@@ -49,6 +50,26 @@ class CallEncoder:
         """
         if func is not self._func:
             self._take(func)
+        return self._task, self.encode_args(args, kwargs)
+
+    def template(self, func: Callable[..., Any]) -> tuple[str, bytes]:
+        """Return (task name, head) of calls of `func`, from which `resume` makes an encoder elsewhere.
+
+        Raises:
+            PayloadError: the function can't be stored.
+        """
+        self._take(func)
+        return self._task, self._head
+
+    @classmethod
+    def resume(cls, task: str, head: bytes, serialization: str = PICKLE) -> CallEncoder:
+        """Return an encoder for calls of the function that `template` was asked for; see `encode_args`."""
+        made = cls(serialization)
+        made._task, made._head = task, head
+        return made
+
+    def encode_args(self, args: tuple[Any, ...], kwargs: Mapping[str, Any] | None) -> bytes:
+        """Return the payload of one more call of the same function; see `encode`."""
         kwargs = kwargs or None
         if self._json:
             body = _encode_plain(self._task, args, kwargs)
@@ -70,7 +91,7 @@ class CallEncoder:
                 size=len(body),
                 limit=MAX_PAYLOAD_BYTES,
             )
-        return self._task, body
+        return body
 
     def _take(self, func: Callable[..., Any]) -> None:
         if not callable(func):
@@ -110,6 +131,10 @@ def decode_call(
         PayloadError: the function can't be found or is not allowed, or the bytes can't be read.
     """
     form = payload[0] if payload else -1
+    if form == around.AROUND:
+        outer, facts, inner = around.unwrap(payload)
+        func, args, kwargs = decode_call(task, inner, serialization, allowed_modules)
+        return around.Around(around.outer_of(outer, task), facts, func), args, kwargs
     if form == _JSON:
         return _decode_plain(task, payload, allowed_modules)
     _refuse_pickle(task, serialization)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     )
     from queuack_worker.hooks import JobEvent
     from queuack_worker.options import WorkerOptions
-    from queuack_worker.outcomes import Cancel, Discard, Snooze
+    from queuack_worker.outcomes import Cancel, Discard, Skip, Snooze
     from queuack_worker.pool import WorkerPool
     from queuack_worker.tasks import async_task, retry_rules, retry_task, timed_task
     from queuack_worker.worker import Worker
@@ -34,6 +34,7 @@ __all__ = [
     "JobFilter",
     "JobInterruptError",
     "JobTimeoutError",
+    "Skip",
     "Snooze",
     "TaskContext",
     "Worker",
@@ -54,6 +55,7 @@ _HOMES = {
     "Discard": "queuack_worker.outcomes",
     "JobEvent": "queuack_worker.hooks",
     "JobFilter": "queuack_worker.bound",
+    "Skip": "queuack_worker.outcomes",
     "Snooze": "queuack_worker.outcomes",
     "TaskContext": "queuack_worker.context",
     "Worker": "queuack_worker.worker",

@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
 from queuack_store.clock import wall
-from queuack_store.errors import InvalidRequestError, ResultNotReadyError
+from queuack_store.errors import InvalidRequestError, ResultNotReadyError, from_wire
 from queuack_store.gathered import resolved
-from queuack_store.jobs import ClaimedJob, JobResult
+from queuack_store.jobs import ClaimedJob, Growth, JobResult, Outcome
 from queuack_store.observed import MAX_LINE_CHARS, MAX_LINES, LogLine, Progress
 from queuack_store.outputs import output_folder
 from queuack_store.payload import decode_result
-from queuack_store.requests import GetParents
+from queuack_store.requests import Finish, GetParents, Run
 from queuack_store.states import DependencyMode, JobStatus
+
+from queuack_worker.facts import RunFacts, facts_of
 
 if TYPE_CHECKING:
     from typing import Self
@@ -63,6 +65,35 @@ class TaskContext:
         self._lock = threading.Lock()  # a job may log from several threads
         self._parents: list[JobResult] | None = None
         self._values: dict[bytes, Any] = {}
+        self._params: dict[str, Any] | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that its DAG's run was submitted with, by name; {} outside a DAG."""
+        if self._params is None:
+            self._params = {} if self._job.run_id is None else self._read_params(self._job.run_id)
+        return dict(self._params)
+
+    def _read_params(self, run_id: bytes) -> dict[str, Any]:
+        facts = self._facts(run_id)
+        if facts.root is not None:
+            facts = self._facts(facts.root)
+        found = decode_result(facts.params, self.queue.serialization, "the run's parameters")
+        return found if isinstance(found, dict) else {}
+
+    def _facts(self, run_id: bytes) -> RunFacts:
+        row = self.queue.store.call(Run(run_id))
+        return facts_of(None if row is None else row["facts"])
+
+    def grow(self, growth: Growth) -> None:
+        """Add to the graph while the job goes on; what it returns may add more.
+
+        Raises:
+            ClaimLostError: the job is not this worker's any more; nothing was added.
+        """
+        outcome = Outcome(self._job.id, self._job.claim, "grown", growth=growth)
+        for _, error in self.queue.store.call(Finish([outcome])):
+            raise from_wire(error)
 
     def upstream(self, name: str) -> Any:
         """Return the result of the parent named `name`.

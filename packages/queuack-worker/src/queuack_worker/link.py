@@ -107,9 +107,16 @@ class Link:
         if now < self._retry_at:
             return
         while noted or started:
-            batch, size = [], 0
+            batch: list[Outcome] = []
+            size = 0
             for _ in range(len(noted)):
                 outcome = noted.popleft()
+                if outcome.growth is not None and outcome.growth.jobs:
+                    if batch:
+                        noted.appendleft(outcome)
+                    else:
+                        batch.append(outcome)  # alone: a request holds no more jobs than one growth may
+                    break
                 batch.append(outcome)
                 if outcome.result is not None:
                     size += len(outcome.result)

@@ -1,16 +1,19 @@
 """How a job ends, as values: what a job may return to say so, and what the engine is told.
 
-A job that returns `Snooze`, `Cancel` or `Discard` ends that way; any other value is its result.
+A job that returns `Snooze`, `Cancel`, `Skip` or `Discard` ends that way; any other value is its result.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
+from queuack_store.around import Grown
 from queuack_store.jobs import ClaimedJob, Outcome
 from queuack_store.payload import encode_result
 
+from queuack_worker.context import TaskContext, get_context
 from queuack_worker.errors import (
     JobCancelRequestedError,
     JobInterruptError,
@@ -42,17 +45,32 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Skip:
+    """Return it from a job to end it as `skipped`, with the reason; its dependants are skipped, too."""
+
+    reason: str = "skipped by the job itself"
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
     """Return it from a job to fail it for good: the attempts that are left are not used."""
 
     reason: str = "discarded by the job itself"
 
 
-VALUES = (Snooze, Cancel, Discard)
+VALUES = (Snooze, Cancel, Skip, Discard)
+
+
+class Growing:
+    """The base of values that a job returns to change the graph around it."""
+
+    def grow(self, context: TaskContext | None) -> Grown:
+        """Return the job's result, and what to add to the graph."""
+        raise NotImplementedError
 
 
 def of_result(
-    job: ClaimedJob, value: object, serialization: str, duration_s: float, usage: Usage = NO_USAGE
+    job: ClaimedJob, value: Any, serialization: str, duration_s: float, usage: Usage = NO_USAGE
 ) -> Outcome:
     """Return the outcome of a job that returned `value`: its result, or what the value stands for.
 
@@ -60,20 +78,35 @@ def of_result(
     """
     if isinstance(value, VALUES):
         return _of_value(job, value, duration_s)
+    growth = None
     try:
+        if isinstance(value, Growing):
+            value = value.grow(get_context())
+        if isinstance(value, Grown):
+            growth = value.growth
+            value = value.result
         result = encode_result(value, serialization, job.task)
     except BaseException as error:  # pickling runs the objects' own code
         return of_error(job, error, duration_s, usage, final=True)
     return Outcome(
-        job.id, job.claim, "done", result, None, None, duration_s, peak_rss=usage[0], cpu_s=usage[1]
+        job.id,
+        job.claim,
+        "done",
+        result,
+        None,
+        None,
+        duration_s,
+        peak_rss=usage[0],
+        cpu_s=usage[1],
+        growth=growth,
     )
 
 
-def _of_value(job: ClaimedJob, value: Snooze | Cancel | Discard, duration_s: float) -> Outcome:
+def _of_value(job: ClaimedJob, value: Snooze | Cancel | Skip | Discard, duration_s: float) -> Outcome:
     if isinstance(value, Snooze):
         delay_s = max(0.0, float(value.seconds))
         return Outcome(job.id, job.claim, "returned", duration_s=duration_s, delay_s=delay_s)
-    kind = "cancelled" if isinstance(value, Cancel) else "failed"
+    kind = "cancelled" if isinstance(value, Cancel) else "skipped" if isinstance(value, Skip) else "failed"
     return Outcome(
         job.id, job.claim, kind, error=clip(value.reason), duration_s=duration_s, final=kind == "failed"
     )

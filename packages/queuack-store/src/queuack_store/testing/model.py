@@ -227,6 +227,14 @@ class Model:
         def waits(job_id: bytes) -> bool:
             return job_id in self.jobs and self.jobs[job_id].status == WAITING
 
+        for child in map(self.jobs.get, growth.closed):
+            if child is None or (child.status == WAITING and child.spec.mode == "always"):
+                continue
+            if child.status == WAITING:
+                self.end(child, SKIPPED)
+            if child.status == SKIPPED:
+                self.touch(child)
+                child.max_attempts = 0
         wanted = [spec for spec in growth.jobs if all(map(waits, spec.feeds))]
         assert {spec.id for spec in wanted} == {s.id for s in growth.jobs} & seqs.keys(), "other jobs grew"
         made = {spec.run_id for spec in wanted}
@@ -239,14 +247,6 @@ class Model:
                 job.children.append(fed)
                 if job.status in ENDED and fed.status == WAITING and self.weigh(fed) == SKIPPED:
                     self.end(fed, SKIPPED)
-        for child in map(self.jobs.get, growth.closed):
-            if child is None or (child.status == WAITING and child.spec.mode == "always"):
-                continue
-            if child.status == WAITING:
-                self.end(child, SKIPPED)
-            if child.status == SKIPPED:
-                self.touch(child)
-                child.max_attempts = 0
 
     def settle(self, job: ModelJob, outcome: Outcome, seqs: dict[bytes, int]) -> None:
         """Let a claim end, or grow, as its worker says."""

@@ -40,6 +40,10 @@ def prepare(core: Core, outcomes: list[Outcome]) -> Parents:
 
 def grow(core: Core, job: Job, growth: Growth, parents: Parents) -> None:
     """Add what an outcome of `job` that counts says; call before the job ends."""
+    for child_id in growth.closed:
+        child = core.state.jobs.get(child_id)
+        if child is not None:
+            _close(core, child, growth.reason)
     wanted = [spec for spec in growth.jobs if all(_waits(core, fed) for fed in spec.feeds)]
     for run in growth.runs:
         count = sum(1 for spec in wanted if spec.run_id == run.id)
@@ -49,10 +53,6 @@ def grow(core: Core, job: Job, growth: Growth, parents: Parents) -> None:
     for spec in wanted:
         for fed in spec.feeds:
             _feed(core, core.state.jobs[fed], core.state.jobs[spec.id])
-    for child_id in growth.closed:
-        child = core.state.jobs.get(child_id)
-        if child is not None:
-            _close(core, child, growth.reason)
     if growth.memo is not None:
         _keep(core, job, growth.memo)
 
