@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from queuack_dag import (
         DAG,
+        Branch,
+        BranchError,
         DAGError,
         DAGRun,
         DAGRunStatus,
         DAGStateError,
         DAGValidationError,
+        MapError,
         NodeStatus,
         UnknownNodeError,
         UnknownRunError,
@@ -107,6 +110,7 @@ if TYPE_CHECKING:
         JobFilter,
         JobInterruptError,
         JobTimeoutError,
+        Skip,
         Snooze,
         TaskContext,
         Worker,
@@ -124,6 +128,8 @@ if TYPE_CHECKING:
 
 __all__ = [  # noqa: RUF022
     "BackpressureError",
+    "Branch",
+    "BranchError",
     "Cancel",
     "ClaimLostError",
     "CorruptFileError",
@@ -164,6 +170,7 @@ __all__ = [  # noqa: RUF022
     "JobTimeoutError",
     "LengthUnknownError",
     "Limits",
+    "MapError",
     "MermaidColorScheme",
     "MissingLibraryError",
     "MissingPackageError",
@@ -189,6 +196,7 @@ __all__ = [  # noqa: RUF022
     "RowError",
     "Rows",
     "SchemaError",
+    "Skip",
     "Snooze",
     "StorageError",
     "StorageFullError",
