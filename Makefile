@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo example test check prove bench bench-full bench-page docs lock clean
+.PHONY: demo example test check prove bench bench-full bench-page docs release lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
@@ -25,6 +25,9 @@ check: .venv/ready  ## format, lint, types, walls between the rooms
 	$(RUN) mypy
 	$(RUN) lint-imports
 	$(RUN) python tests/tidy.py
+
+release: .venv/ready  ## says what a release would do, package by package; changes nothing
+	@$(RUN) python tools/release.py
 
 prove: .venv/ready  ## the long crash, takeover and simulation suites
 	$(PYTEST) -m prove
