@@ -9,12 +9,14 @@ from __future__ import annotations
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
 
 import pytest
+import yaml
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 FOLDERS = [
@@ -77,6 +79,22 @@ def test_a_readme_lists_every_example_of_its_folder_in_order(folder: str) -> Non
     scripts = sorted((EXAMPLES / folder).glob("[0-9]*.py"))
     captions = [(ast.get_docstring(ast.parse(path.read_text())) or "").partition("\n")[0] for path in scripts]
     assert listed == [(path.name, path.name, text) for path, text in zip(scripts, captions, strict=True)]
+
+
+def test_prometheus_takes_the_configuration_of_the_example(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("prometheus is not installed")
+    shutil.copy(EXAMPLES / "06_integration/prometheus_grafana/prometheus.yml", tmp_path)
+    shutil.copy(EXAMPLES.parent / "docs/observability/alerts.yml", tmp_path)
+    command = [promtool, "check", "config", str(tmp_path / "prometheus.yml")]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    compose = yaml.safe_load((EXAMPLES / "06_integration/prometheus_grafana/compose.yaml").read_text())
+    for service in compose["services"].values():
+        for volume in service["volumes"]:
+            here = EXAMPLES / "06_integration/prometheus_grafana" / volume.partition(":")[0]
+            assert here.exists(), volume
 
 
 def test_there_are_examples_of_everything() -> None:
