@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from queuack_dag.branching import Branch
     from queuack_dag.dag import DAG
+    from queuack_dag.diffing import NodeDiff, RunDiff
     from queuack_dag.errors import (
         BranchError,
         DAGError,
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
         UnknownNodeError,
         UnknownRunError,
     )
+    from queuack_dag.forecast import Eta
+    from queuack_dag.planning import Planned
     from queuack_dag.run import DAGRun
     from queuack_dag.status import DAGRunStatus, NodeStatus
+    from queuack_dag.tasks import Task
+    from queuack_dag.timing import NodeTiming
 
 __all__ = [  # noqa: RUF022
     "Branch",
@@ -36,13 +41,25 @@ __all__ = [  # noqa: RUF022
     "DAGStateError",
     "DAGValidationError",
     "DependencyMode",
+    "Eta",
     "MapError",
+    "NodeDiff",
     "NodeStatus",
+    "NodeTiming",
+    "Planned",
+    "RunDiff",
+    "Task",
     "UnknownNodeError",
     "UnknownRunError",
 ]
 
 _HOMES = {
+    "Eta": "queuack_dag.forecast",
+    "NodeDiff": "queuack_dag.diffing",
+    "NodeTiming": "queuack_dag.timing",
+    "Planned": "queuack_dag.planning",
+    "RunDiff": "queuack_dag.diffing",
+    "Task": "queuack_dag.tasks",
     "Branch": "queuack_dag.branching",
     "DAG": "queuack_dag.dag",
     "DAGRun": "queuack_dag.run",

@@ -52,6 +52,18 @@ def of_value(value: Any) -> str:
         return urandom(16).hex()
 
 
+def changes(old: dict[str, str], new: dict[str, str]) -> list[str]:
+    """Return in words how two fingerprints of code differ, such as "helper 'clean' changed"."""
+    found = [f"{_quoted(name)} changed" for name in new if name in old and old[name] != new[name]]
+    found += [f"{_quoted(name)} is new" for name in new if name not in old]
+    return found + [f"{_quoted(name)} is gone" for name in old if name not in new]
+
+
+def _quoted(name: str) -> str:
+    kind, space, rest = name.partition(" ")
+    return f"{kind} {rest!r}" if space and kind in ("helper", "constant", "class") else name
+
+
 def joined(parts: Iterable[str | bytes]) -> bytes:
     """Return one key of many fingerprints."""
     state = blake2b(digest_size=16)

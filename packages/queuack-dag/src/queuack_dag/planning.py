@@ -164,8 +164,8 @@ class _Planner:
         if before is None:
             return "no earlier run has computed it"
         job, old = before
-        if changed := _changed(old.code, cache.code):
-            return changed
+        if changed := fingerprint.changes(old.code, cache.code):
+            return ", ".join(changed)
         if old.args != cache.args:
             return "its arguments changed"
         if old.params != cache.params:
@@ -204,18 +204,3 @@ class _Planner:
             if fingerprint.of_value(self._resolved(old)) != fingerprint.of_value(self._known[parent]):
                 return f"parent {name!r} returned something else"
         return "its earlier result is gone"
-
-
-def _changed(old: dict[str, str], new: dict[str, str]) -> str | None:
-    for name, found in new.items():
-        if old.get(name) != found:
-            if name in old:
-                return f"{_quoted(name)} changed"
-            return f"{_quoted(name)} is new"
-    gone = [name for name in old if name not in new]
-    return f"{_quoted(gone[0])} is gone" if gone else None
-
-
-def _quoted(name: str) -> str:
-    kind, space, rest = name.partition(" ")
-    return f"{kind} {rest!r}" if space and kind in ("helper", "constant", "class") else name
