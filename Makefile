@@ -29,8 +29,8 @@ check: .venv/ready  ## format, lint, types, walls between the rooms
 release: .venv/ready  ## says what a release would do, package by package; changes nothing
 	@$(RUN) python tools/release.py
 
-prove: .venv/ready  ## the long crash, takeover and simulation suites
-	$(PYTEST) -m prove
+prove: .venv/examples .venv/docs  ## the long crash, takeover and simulation suites; what they counted: build/reliability.json
+	QUEUACK_FIGURES=build/reliability.json $(PYTEST) -m prove
 
 bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	mkdir -p build/bench

@@ -1,4 +1,4 @@
-"""D13: random DAGs in child processes that are killed by their own nodes; each node is done once."""
+"""Random DAGs in child processes that are killed by their own nodes; each node is done once."""
 
 from __future__ import annotations
 

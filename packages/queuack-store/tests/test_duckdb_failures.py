@@ -108,7 +108,7 @@ def test_a_full_disk_stores_nothing_and_goes_on_when_there_is_room(tmp_path, the
     path = tmp_path / "q.db"
     code = FULL_DISK
     if then:
-        # The limit is below what the checkpoint must write: DuckDB invalidates the instance (A4).
+        # The limit is below what the checkpoint must write: DuckDB invalidates the instance.
         code = code.replace("{then}", f"limit(300 << 10)\n{then}\nassert database.cycle == cycle")
     done = run(code.replace("{then}", then), path)
     assert done.returncode == 0, done.stderr
@@ -131,7 +131,7 @@ def test_without_room_there_is_no_checkpoint_and_one_warning(tmp_path, monkeypat
 
 
 def test_a_commit_that_succeeded_before_it_failed_counts(tmp_path, monkeypatch):
-    # A4: "COMMIT succeeded and is durable, but ...": the outcome is what the file says.
+    # "COMMIT succeeded and is durable, but ...": the outcome is what the file says.
     database = open_(tmp_path / "q.db")
     applier, real = database._applier, database._applier.apply
 

@@ -99,7 +99,7 @@ def test_the_probes_are_called_in_order(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to name a synced file")
 def test_the_new_owner_makes_the_tail_durable_in_a_segment_of_its_own(tmp_path: Path) -> None:
-    """Law 17: the newest record may be in the page cache only."""
+    """The newest record may be in the page cache only."""
     written(tmp_path / "q.db", b"a", b"b", b"c").abandon()
     disk = SyncLog()
     reopen(tmp_path / "q.db", 1, disk)[0].abandon()

@@ -1,4 +1,4 @@
-"""Payloads made to break things (RELIABILITY D10): each comes back equal or is a clear error."""
+"""Payloads made to break things: each comes back equal or is a clear error."""
 
 from __future__ import annotations
 

@@ -246,7 +246,7 @@ async def fail_async() -> None:
     raise LookupError("async trouble")
 
 
-# Poison (RELIABILITY D11).
+# Poison.
 def segfault() -> None:
     ctypes.string_at(0)
 

@@ -38,7 +38,7 @@ class Enqueue(Request, frozen=True, tag="enqueue"):
     """Store jobs, all or none, and their edges and run with them.
 
     Reply: `Enqueued`. Raises: BackpressureError (only with `limits`), UnknownJobError (a parent that
-    never existed or was purged), InvalidRequestError (limits of law 7 and 8, a duplicate id).
+    never existed or was purged), InvalidRequestError (over a limit, a duplicate id).
     A run whose `key` was used before stores nothing and names the older run.
     """
 

@@ -23,10 +23,10 @@ from queuack_worker.outcomes import clip, returned
 if TYPE_CHECKING:
     from queuack_worker.crew import Crew
 
-BATCH_S = 0.02  # law 5: a batch is 20 ms of work at most
+BATCH_S = 0.02  # a batch is 20 ms of work at most
 MAX_BATCH = 512  # more per claim gains nothing measurable and makes one record larger
 MAX_CLAIMS = 2  # in flight: one for idle runners, one for what comes after the running jobs
-MAX_FINISH_BYTES = 32 << 20  # half of what one request may carry (law 7)
+MAX_FINISH_BYTES = 32 << 20  # half of what one request may carry
 RETRY_S = 1.0  # wait before outcomes that could not be stored are sent again
 
 Started = list[tuple[bytes, int]]

@@ -74,7 +74,7 @@ def of_result(
 ) -> Outcome:
     """Return the outcome of a job that returned `value`: its result, or what the value stands for.
 
-    A result that can't be stored fails the attempt for good (law 8): another one would meet the same.
+    A result that can't be stored fails the attempt for good: another one would meet the same.
     """
     if isinstance(value, VALUES):
         return _of_value(job, value, duration_s)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from queuack_worker.crew import Crew
     from queuack_worker.slots import Slot
 
-FLUSH_S = 0.0025  # outcomes wait so long at most: half of law 4's 5 ms
+FLUSH_S = 0.0025  # outcomes wait so long at most: half of the 5 ms that a start may stay untold
 
 
 class Runner:

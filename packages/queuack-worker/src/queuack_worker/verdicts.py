@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """Say why `culprits` ended; `spared` ran beside them and go back unspent.
 
-    Only a service: that the attempts are counted does not depend on it (law 4).
+    Only a service: that the attempts are counted does not depend on it.
     """
     claims, beside = ([(row.id, row.claim) for row in rows] for rows in (culprits, spared))
     try:

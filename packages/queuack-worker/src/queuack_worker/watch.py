@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 TELL_S = 0.002  # a job that runs so long is reported as started; shorter ones only by their outcome
 PREFETCH_S = 0.005  # then it is worth asking for the next job: idle workers had their pick before
-OVERRUN_S = 0.05  # law 5: what waits behind a job of this length goes back
+OVERRUN_S = 0.05  # what waits behind a job of this length goes back
 PAUSE_S = 0.5  # between heartbeats
 MEMORY_CHECK_S = 1.0
 NEVER = float("inf")

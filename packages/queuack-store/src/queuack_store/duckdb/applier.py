@@ -10,7 +10,7 @@ from queuack_store.duckdb.batch import Batch, Columns, split
 from queuack_store.duckdb.queries import sql
 from queuack_store.engine.changes import Record
 
-ANSWERS_KEPT_S = 600.0  # law 6: answers outlive their session by ten minutes
+ANSWERS_KEPT_S = 600.0  # answers outlive their session by ten minutes
 _PRUNE_EVERY_S = 60.0
 _REPLAN_GROWTH = 2  # a plan made for a small table joins the wrong way round in one twice as large
 
@@ -142,5 +142,5 @@ def roll_back(connection: Any) -> None:
     """End the transaction, if there is one still, without its changes."""
     try:
         connection.execute("ROLLBACK")
-    except Exception:  # "no transaction is active": DuckDB rolled back itself (A4), or is invalidated
+    except Exception:  # "no transaction is active": DuckDB rolled back itself, or is invalidated
         pass

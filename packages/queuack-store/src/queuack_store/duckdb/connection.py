@@ -33,7 +33,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 def connect(path: Path | None) -> Any:
     """Open the file (None: in memory) with checkpoints at shutdown off, not yet locked down."""
-    # Law 13: a cap for a file. In memory the jobs themselves are counted, and nothing may go to the disk.
+    # A cap for a file. In memory the jobs themselves are counted, and nothing may go to the disk.
     bounds = (
         {"temp_directory": ""}
         if path is None

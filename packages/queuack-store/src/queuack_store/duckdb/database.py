@@ -120,7 +120,7 @@ class DuckBackend:
             self._make_good(error)
             left = [record for record in records if record.cycle > self.cycle]
             if not left:
-                return  # A4: the commit had succeeded, what failed came after it
+                return  # the commit had succeeded, what failed came after it
             if is_full(error) or again:
                 raise explain(error, self._path, left[0].cycle) from error
             for record in left:  # what was no fault of a record passes; one that is refused is found
@@ -152,7 +152,7 @@ class DuckBackend:
         self._connect()
 
     def _fence(self, cycle: int) -> None:
-        """The log's file is not the one that was written to: look at what is really there (rule C14)."""
+        """The log's file is not the one that was written to: look at what is really there."""
         self._reopen()
         if self.cycle < cycle:
             raise FileReplacedError(
@@ -223,7 +223,7 @@ class DuckBackend:
             try:
                 self._connections.writer.execute("CHECKPOINT")
             except duckdb.TransactionException:
-                return False  # a reader older than an update; never FORCE, it blocks every commit (A6)
+                return False  # a reader older than an update; never FORCE, it blocks every commit
             except duckdb.Error as error:
                 _log.warning("checkpoint of %s failed: %s", self._path, error)
                 self._make_good(error)

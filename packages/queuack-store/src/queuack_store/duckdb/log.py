@@ -74,7 +74,7 @@ class Log:
         return self._transactions >= MAX_TRANSACTIONS or self._size() >= MAX_LOG_BYTES
 
     def has_room(self) -> bool:
-        """Return whether the disk has room for a checkpoint; one that fails invalidates the database (A4)."""
+        """Return whether the disk has room for a checkpoint; one that fails invalidates the database."""
         if self._database is None:
             return True
         disk = os.statvfs(self._database.parent)

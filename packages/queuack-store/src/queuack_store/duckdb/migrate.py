@@ -39,7 +39,7 @@ def bring_up_to_date(connection: Any, path: str) -> None:
         return
     for step in range(version + 1, latest + 1):
         _migrate(connection, step)
-    # Most open faults of DuckDB's log replay involve DDL in the log: let it hold none (A8).
+    # Most open faults of DuckDB's log replay involve DDL in the log: let it hold none.
     connection.execute("CHECKPOINT")
 
 

@@ -41,7 +41,7 @@ def open_writer(path: Path | None) -> Any:
 
 
 def create(path: Path) -> None:
-    """Make a database with its schema: whole and durable under its name, or not there at all (A8)."""
+    """Make a database with its schema: whole and durable under its name, or not there at all."""
     draft = path.with_name(f".{path.name}.new-{os.getpid()}")
     try:
         _make(draft)
@@ -90,7 +90,7 @@ def _check(connection: Any, path: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable; DuckDB never does (A2)."""
+    """Make names in a folder durable; DuckDB never does."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

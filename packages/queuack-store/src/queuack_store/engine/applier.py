@@ -64,7 +64,7 @@ class Applier:
                 self._changed.notify_all()
 
     def lagging(self) -> bool:
-        """Return whether so much waits that enqueues and claims have to wait too (law 18)."""
+        """Return whether so much waits that enqueues and claims have to wait too."""
         queue = self._queue
         try:
             oldest = queue[0][2]

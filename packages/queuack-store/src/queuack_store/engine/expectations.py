@@ -1,4 +1,4 @@
-"""How long a task's next run is expected to take, from its earlier ones: what prefetch rests on (law 5)."""
+"""How long a task's next run is expected to take, from its earlier ones: what prefetch rests on."""
 
 from __future__ import annotations
 

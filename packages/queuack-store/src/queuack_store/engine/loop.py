@@ -128,7 +128,7 @@ class Engine:
         self._ended.wait()
 
     def forked(self) -> None:
-        """Let go of file and journal in a forked child, where none of the engine's threads runs (law 19)."""
+        """Let go of file and journal in a forked child, where none of the engine's threads runs."""
         self._journal.abandon()
         self._backend.abandon()
 

@@ -1,6 +1,6 @@
 """Opening a journal: read every segment, prove that nothing is missing, and carry on in a new one.
 
-All checks come before the first change: where one fails, the files stay as they are. Then (law 17) what the
+All checks come before the first change: where one fails, the files stay as they are. Then what the
 last owner wrote is made durable. Each of its records but the newest was synced before the next one was
 written, so the newest alone may be in the page cache only, or have failed its sync: the new segment
 begins with a copy of it. The segments before are synced as well and stay until a checkpoint releases them.

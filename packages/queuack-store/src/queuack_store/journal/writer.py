@@ -190,7 +190,7 @@ class FileJournal:
                 os.close(active.fd)
 
     def abandon(self) -> None:
-        """Let go of the file without touching it: for the child of a fork, which is no owner (law 19)."""
+        """Let go of the file without touching it: for the child of a fork, which is no owner."""
         if self._open:
             self._open = False
             os.close(self._active.fd)
@@ -207,7 +207,7 @@ class FileJournal:
         return end + RESERVE_BYTES <= active.allocated
 
     def _undo(self, size: int) -> None:
-        """Bring the segment back to its last good record, keeping the reserve where that can be (J2)."""
+        """Bring the segment back to its last good record, keeping the reserve where that can be."""
         active = self._active
         try:
             self._disk.truncate(active.fd, active.allocated)
@@ -231,7 +231,7 @@ class FileJournal:
         )
 
     def _fail(self, error: OSError, doing: str) -> NoReturn:
-        # The kernel may have dropped the pages that it could not write: no later sync vouches for them (J3).
+        # The kernel may have dropped the pages that it could not write: no later sync vouches for them.
         self._failed = (
             f"cannot {doing} the journal {self._active.path}: {error}. Nothing after cycle {self._next - 1} "
             f"is known to be durable; this owner must end, the next one recovers what is on the disk"

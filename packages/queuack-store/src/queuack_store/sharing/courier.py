@@ -304,7 +304,7 @@ class Courier:
     # -- the connection's ups and downs, by who holds _reading -------------------------------------
 
     def _take(self, line: Line) -> None:
-        """Use a new line: what is unanswered is sent again, claims as fresh ones (law 6)."""
+        """Use a new line: what is unanswered is sent again, claims as fresh ones."""
         with self._lock:
             self._link = Link(line)
             self._holds.drop_lost(line.lost)

@@ -17,7 +17,7 @@ from queuack_store.requests import MAX_BATCH_BYTES, AnyRequest
 
 PROTOCOL = 1
 MAX_FRAME_BYTES = 4 << 20  # what one read must buffer before anything can be decided
-MAX_MESSAGE_BYTES = MAX_BATCH_BYTES + (32 << 20)  # a full batch of law 7 and what surrounds its payloads
+MAX_MESSAGE_BYTES = MAX_BATCH_BYTES + (32 << 20)  # a full batch and what surrounds its payloads
 MAX_HELLO_BYTES = MAX_FRAME_BYTES  # before the greeting nobody may make us hold more
 READ_BYTES = 256 << 10
 _HEAD = 4

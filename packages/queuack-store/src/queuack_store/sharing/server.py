@@ -1,6 +1,6 @@
 """The server: one thread that reads what clients ask and hands it to the engine.
 
-It decides when an owner leaves (law 16); `close` then does it in order: no new clients, the engine's
+It decides when an owner leaves; `close` then does it in order: no new clients, the engine's
 last answers, the file closed, the lock freed, and only then the end of the connections.
 """
 

@@ -1,4 +1,4 @@
--- The median of each task's latest 100 successes, from the latest 20,000 attempts: what one batch may hold (law 5).
+-- The median of each task's latest 100 successes, from the latest 20,000 attempts: what one batch may hold.
 WITH recent AS MATERIALIZED (
     SELECT a.job_id, a.claim, a.duration_seconds FROM job_attempts a
     WHERE a.outcome = 'done' AND a.duration_seconds IS NOT NULL

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from queuack_store.engine.core import Core
     from queuack_store.engine.inbox import Ask
 
-BATCH_WORK_S = 0.020  # expected work in one hand-out beyond what starts at once (law 5)
+BATCH_WORK_S = 0.020  # expected work in one hand-out beyond what starts at once
 
 
 class Waiting:
