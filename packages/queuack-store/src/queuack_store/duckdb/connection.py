@@ -22,6 +22,7 @@ from queuack_store.errors import StoreClosedError
 _MAX_IDLE_READERS = 4  # each keeps a little of DuckDB's memory; more are made under load and closed after it
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
+    "allocator_background_threads": "true",  # gives memory back to the system when a burst is over
     # DuckDB must never checkpoint by itself: a checkpoint is where a kill can tear the file (trap T1).
     "wal_autocheckpoint": "1TB",
     "autoinstall_known_extensions": "false",
