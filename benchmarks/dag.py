@@ -1,8 +1,9 @@
 """Milliseconds per node of a DAG's whole life: described, submitted durably, executed in threads.
 
-The workloads are 1,000 no-op nodes in 10 layers with 3 parents each, a chain of 1,000, and
-a fan-out of 10,000 with a fan-in. Each run is a DAG of its own in one queue file; a warm-up, then the runs,
-of which the median counts. The floor is a bare thread pool that calls the same functions and stores nothing.
+The workloads are 1,000 no-op nodes in 10 layers with 3 parents each, a chain of 1,000, a fan-out of 10,000
+with a fan-in, and a map of 100,000 items beside as many single nodes. Each run is a DAG of its own in one
+queue file; a warm-up, then the runs, of which the median counts. The floor is a bare thread pool that calls
+the same functions and stores nothing.
 
     python benchmarks/dag.py [--quick] [--runs N] [--only NAME] [--owner process|inline|memory] [--json PATH]
 """
@@ -27,6 +28,7 @@ from queuack_dag import DAG
 from queuack_store import DuckQueue
 
 from benchmarks import measuring
+from benchmarks.loads import mapping
 from benchmarks.measuring import Row, row
 
 LIBRARIES = ["queuack-dag", "queuack-store", "queuack-worker", "duckdb"]
@@ -116,6 +118,10 @@ def measure(args: argparse.Namespace) -> list[Row]:
         found.append(row("dag", measure, bare, "ms/node", system="thread pool (no state)", **facts))
         measuring.show(found)
         rows += found
+    if args.only in (None, "map") and args.owner == "process":
+        found = mapping.measure(min(args.runs, 3), args.quick)
+        measuring.show(found)
+        rows += found
     return rows
 
 
@@ -123,7 +129,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--quick", action="store_true", help="a tenth of the nodes")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", choices=WORKLOADS)
+    parser.add_argument("--only", choices=[*WORKLOADS, "map"])
     parser.add_argument("--owner", choices=["process", "inline", "memory"], default="process")
     parser.add_argument("--json", metavar="PATH")
     args = parser.parse_args()

@@ -6,10 +6,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from queuack_dag import DAG
+from queuack_dag import DAG, mapping
 from queuack_store import DuckQueue
 from queuack_stream import StreamReader, StreamWriter
 from queuack_worker import TaskContext
@@ -151,10 +152,39 @@ def noted(item: int, log: str) -> int:
     return item
 
 
-def kill_at(item: int, log: str, victim: int) -> int:
-    """Like `noted`; the first attempt of the victim kills its own process."""
-    flag = Path(f"{log}.{victim}")
-    if item == victim and not flag.exists():
+def kill_at(item: int, log: str) -> int:
+    """Like `noted`; an item that is wanted dead kills its own process once."""
+    flag = Path(f"{log}.{item}")
+    if Path(f"{flag}.wanted").exists() and not flag.exists():
         flag.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return noted(item, log)
+
+
+def kill_or_fail(item: int, log: str, flag: str) -> int:
+    """Every fifth item fails until the flag is there; then as `kill_at`."""
+    if item % 5:
+        return noted(item, log)
+    if not Path(flag).exists():
+        raise ValueError(f"{item} fails")
+    return kill_at(item, log)
+
+
+class Killing:
+    """Numbers; who comes to one of the victims for the first time, kills its own process."""
+
+    def __init__(self, folder: str, count: int, victims: list[int]) -> None:
+        self.folder, self.count, self.victims = folder, count, victims
+
+    def __iter__(self) -> Iterator[int]:
+        mapping.MAX_ITEMS_AT_ONCE, mapping.PART_ITEMS = 102, 30  # this process's
+        for number in range(self.count):
+            flag = Path(self.folder, f"killed{number}")
+            if number in self.victims and not flag.exists():
+                flag.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield number
+
+
+def killing(folder: str, count: int, victims: list[int]) -> Killing:
+    return Killing(folder, count, victims)
