@@ -9,6 +9,7 @@ import observed_jobs as jobs
 import pytest
 import worker_jobs
 from queuack_store.errors import InvalidRequestError
+from queuack_store.jobs import ClaimedJob
 from queuack_worker import JobEvent, Worker, WorkerPool
 from queuack_worker.hooks import MAX_WAITING, Hooks
 
@@ -98,9 +99,9 @@ def test_a_hook_that_hangs_holds_up_no_job_and_not_the_end(memory, caplog):
     release = threading.Event()
     hooks = Hooks({"on_start": lambda _event: release.wait(PATIENCE_S)})
     hooks.start()
-    event = JobEvent("id", "task", "queue", 1, 1)
+    job = ClaimedJob(bytes(16), 1, "m:f", b"", "default", 1, 3, None)
     for _ in range(MAX_WAITING + 10):
-        hooks.tell("on_start", event)
+        hooks.started(job)
     assert "too slow" in caplog.text
     hooks.stop(0.05)
     assert "were not told" in caplog.text

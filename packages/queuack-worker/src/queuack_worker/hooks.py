@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from queue import Empty, Full, Queue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from queuack_store import ids
-from queuack_store.clock import monotonic
 from queuack_store.errors import InvalidRequestError
 from queuack_store.payload import decode_call, encode_call
 
@@ -28,8 +27,7 @@ MAX_WAITING = 10_000  # events; a hook that is slower than the jobs misses what 
 log = logging.getLogger("queuack.hooks")
 
 
-@dataclass(frozen=True, slots=True)
-class JobEvent:
+class JobEvent(msgspec.Struct, frozen=True):
     """What happened to a job, as its process saw it.
 
     Attributes:
@@ -112,6 +110,9 @@ def _named(task: str) -> Any:
     return found
 
 
+_Told = tuple[str, "ClaimedJob | JobEvent", "Outcome | None"]
+
+
 class Hooks:
     """The hooks of one process.
 
@@ -121,7 +122,7 @@ class Hooks:
 
     def __init__(self, calls: Mapping[str, Hook]) -> None:
         self._calls = dict(calls)
-        self._waiting: Queue[tuple[str, JobEvent] | None] = Queue(MAX_WAITING)
+        self._waiting: SimpleQueue[_Told | None] = SimpleQueue()
         self._missed = 0
         self._thread = threading.Thread(target=self._run, name="queuack-hooks", daemon=True)
 
@@ -132,45 +133,40 @@ class Hooks:
     def started(self, job: ClaimedJob) -> None:
         """Tell of a job that starts now."""
         if "on_start" in self._calls:
-            self.tell("on_start", _event(job))
+            self._tell("on_start", job)
 
     def ended(self, job: ClaimedJob, outcome: Outcome) -> None:
         """Tell of an attempt that succeeded or failed; one that was handed back or cancelled is no event."""
         if outcome.kind == "done":
             if "on_success" in self._calls:
-                self.tell("on_success", _event(job, None, outcome.duration_s))
+                self._tell("on_success", job, outcome)
         elif outcome.kind == "failed":
-            event = _event(job, outcome.error, outcome.duration_s)
-            self.tell("on_failure", event)
+            self._tell("on_failure", job, outcome)
             if outcome.final or job.attempt >= job.max_attempts:
-                self.tell("on_death", event)
+                self._tell("on_death", job, outcome)
 
     def died(self, event: JobEvent, dead: bool) -> None:
         """Tell of an attempt whose process died; `dead`: it was the job's last."""
-        self.tell("on_failure", event)
+        self._tell("on_failure", event)
         if dead:
-            self.tell("on_death", event)
+            self._tell("on_death", event)
 
-    def tell(self, name: str, event: JobEvent) -> None:
-        """Call the hook of this name, where there is one, as soon as those before it have returned."""
+    def _tell(self, name: str, job: ClaimedJob | JobEvent, outcome: Outcome | None = None) -> None:
+        """Have the hook of this name called, where there is one, when those before it have returned."""
         if name not in self._calls:
             return
-        try:
-            self._waiting.put_nowait((name, event))
-        except Full:
-            self._missed += 1
-            if self._missed & (self._missed - 1) == 0:  # the first, second, fourth, eighth …
-                log.warning("the hooks are too slow: %d events were left out", self._missed)
+        if self._waiting.qsize() < MAX_WAITING:
+            self._waiting.put((name, job, outcome))
+            return
+        self._missed += 1
+        if self._missed & (self._missed - 1) == 0:  # the first, second, fourth, eighth …
+            log.warning("the hooks are too slow: %d events were left out", self._missed)
 
     def stop(self, timeout_s: float) -> None:
         """Let the hooks that wait run, for so long at most."""
-        deadline = monotonic() + timeout_s
-        try:
-            self._waiting.put(None, timeout=timeout_s)
-        except Full:
-            pass
+        self._waiting.put(None)
         if self._thread.is_alive():
-            self._thread.join(max(0.0, deadline - monotonic()))
+            self._thread.join(timeout_s)
         left = self._drop()
         if left:
             log.warning("%d events were not told to the hooks: they took too long", left)
@@ -185,14 +181,15 @@ class Hooks:
 
     def _run(self) -> None:
         while (told := self._waiting.get()) is not None:
-            name, event = told
+            name, job, outcome = told
+            event = job if isinstance(job, JobEvent) else _event(job, outcome)
             try:
                 self._calls[name](event)
             except BaseException as error:  # a hook may call sys.exit
                 log.error("%s failed on job %s: %r", name, event.job_id, error, exc_info=error)
 
 
-def _event(job: ClaimedJob, error: str | None = None, duration_s: float | None = None) -> JobEvent:
+def _event(job: ClaimedJob, outcome: Outcome | None) -> JobEvent:
     return JobEvent(
         ids.to_text(job.id),
         job.task,
@@ -201,6 +198,6 @@ def _event(job: ClaimedJob, error: str | None = None, duration_s: float | None =
         job.max_attempts,
         None if job.run_id is None else ids.to_text(job.run_id),
         job.node_name,
-        error,
-        duration_s,
+        None if outcome is None else outcome.error,
+        None if outcome is None else outcome.duration_s,
     )

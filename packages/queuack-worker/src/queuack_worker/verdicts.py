@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from queuack_store import ids
 from queuack_store.errors import QueuackError
 from queuack_store.requests import Attempts, GetJob, Verdict
@@ -68,5 +68,5 @@ def told_of_dead(store: Store, running: Sequence[Running]) -> list[dict[str, Any
             view.node_name,
             mine[0]["error"],
         )
-        found.append({"event": asdict(event), "dead": view.status == FAILED})
+        found.append({"event": msgspec.structs.asdict(event), "dead": view.status == FAILED})
     return found
