@@ -37,12 +37,14 @@ bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	$(RUN) python -m benchmarks.queue --quick --json build/bench/queue.json
 	$(RUN) python -m benchmarks.dag --quick --json build/bench/dag.json
 	$(RUN) python -m benchmarks.stream --quick --json build/bench/stream.json
+	$(RUN) python -m benchmarks.observability --quick --json build/bench/observability.json
 	$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots
 
 bench-full: .venv/ready  ## all figures of docs/performance.md, and the page; about an hour on a quiet machine
 	$(RUN) python -m benchmarks.queue --long --json benchmarks/results/queue.json
 	$(RUN) python -m benchmarks.dag --json benchmarks/results/dag.json
 	$(RUN) --group bench python -m benchmarks.stream --json benchmarks/results/stream.json
+	$(RUN) python -m benchmarks.observability --json benchmarks/results/observability.json
 	$(MAKE) bench-page
 
 bench-page: .venv/ready  ## docs/performance.md from the results that are committed

@@ -3,7 +3,7 @@
 Every script writes one JSON file of the same form, and so does whoever measures other systems:
 
     {"machine": {...}, "rows": [
-        {"table": "queue",            # queue, dag or stream
+        {"table": "queue",            # queue, dag, stream or observability
          "measure": "drain, 2 processes",  # the name in targets.json
          "system": "queuack",         # or the peer, with the setting that matters: "huey (SQLite, fsync)"
          "value": 30123.0,            # the median of the runs

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,11 +74,22 @@ def owner_pid(path: str) -> int:
 
 
 @contextmanager
-def worker(path: str, processes: int, concurrency: int = 1) -> Iterator[subprocess.Popen[bytes]]:
-    """Run `queuack-worker` on a file; drain it at the end."""
+def worker(
+    path: str, processes: int, concurrency: int = 1, options: Sequence[str] = (), lines: str | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `queuack-worker` on a file; drain it at the end. `lines`: the file for its log, else shown."""
     command = [sys.executable, "-m", "queuack_worker.cli", path, "--log-level", "error"]
-    command += ["--processes", str(processes), "--concurrency", str(concurrency), "--app", str(ROOT)]
-    started = subprocess.Popen(command)
+    command += [
+        "--processes",
+        str(processes),
+        "--concurrency",
+        str(concurrency),
+        "--app",
+        str(ROOT),
+        *options,
+    ]
+    with open(lines or os.devnull, "wb") as log:
+        started = subprocess.Popen(command, stderr=log if lines else None)
     try:
         yield started
     finally:

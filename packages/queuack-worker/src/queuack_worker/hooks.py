@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,7 @@ def _named(task: str) -> Any:
     return found
 
 
+_text = lru_cache(64)(ids.to_text)  # a job's start and end come close together
 _Told = tuple[str, "ClaimedJob | JobEvent", "Outcome | None"]
 
 
@@ -122,6 +124,7 @@ class Hooks:
 
     def __init__(self, calls: Mapping[str, Hook]) -> None:
         self._calls = dict(calls)
+        self._starts, self._successes = "on_start" in calls, "on_success" in calls
         self._waiting: SimpleQueue[_Told | None] = SimpleQueue()
         self._missed = 0
         self._thread = threading.Thread(target=self._run, name="queuack-hooks", daemon=True)
@@ -132,29 +135,28 @@ class Hooks:
 
     def started(self, job: ClaimedJob) -> None:
         """Tell of a job that starts now."""
-        if "on_start" in self._calls:
+        if self._starts:
             self._tell("on_start", job)
 
     def ended(self, job: ClaimedJob, outcome: Outcome) -> None:
         """Tell of an attempt that succeeded or failed; one that was handed back or cancelled is no event."""
         if outcome.kind == "done":
-            if "on_success" in self._calls:
+            if self._successes:
                 self._tell("on_success", job, outcome)
         elif outcome.kind == "failed":
-            self._tell("on_failure", job, outcome)
-            if outcome.final or job.attempt >= job.max_attempts:
-                self._tell("on_death", job, outcome)
+            self._failed(job, outcome, outcome.final or job.attempt >= job.max_attempts)
 
     def died(self, event: JobEvent, dead: bool) -> None:
         """Tell of an attempt whose process died; `dead`: it was the job's last."""
-        self._tell("on_failure", event)
-        if dead:
-            self._tell("on_death", event)
+        self._failed(event, None, dead)
+
+    def _failed(self, job: ClaimedJob | JobEvent, outcome: Outcome | None, dead: bool) -> None:
+        for name in ("on_failure", "on_death") if dead else ("on_failure",):
+            if name in self._calls:
+                self._tell(name, job, outcome)
 
     def _tell(self, name: str, job: ClaimedJob | JobEvent, outcome: Outcome | None = None) -> None:
-        """Have the hook of this name called, where there is one, when those before it have returned."""
-        if name not in self._calls:
-            return
+        """Have this hook called when those before it have returned."""
         if self._waiting.qsize() < MAX_WAITING:
             self._waiting.put((name, job, outcome))
             return
@@ -191,12 +193,12 @@ class Hooks:
 
 def _event(job: ClaimedJob, outcome: Outcome | None) -> JobEvent:
     return JobEvent(
-        ids.to_text(job.id),
+        _text(job.id),
         job.task,
         job.queue,
         job.attempt,
         job.max_attempts,
-        None if job.run_id is None else ids.to_text(job.run_id),
+        None if job.run_id is None else _text(job.run_id),
         job.node_name,
         None if outcome is None else outcome.error,
         None if outcome is None else outcome.duration_s,
