@@ -114,6 +114,15 @@ def test_dag_graph_is_drawn(cli: Cli, runs: list[str], folder: Path) -> None:
     assert ".html" in answer.err
 
 
+def test_dag_gantt_shows_when_nodes_ran(cli: Cli, runs: list[str], folder: Path) -> None:
+    text = cli("dag", "gantt", "etl").out
+    for word in ("gantt", "extract", "inner › part", "load"):
+        assert word in text
+    assert cli("dag", "gantt", runs[0], "-o", "etl.md").out == "etl.md\n"
+    assert "```mermaid" in (folder / "etl.md").read_text()
+    assert "gantt" in cli("dag", "gantt", "etl", "--json").json()["mermaid"]
+
+
 def test_dag_resume_brings_back_what_failed(cli: Cli, queue: DuckQueue, runs: list[str]) -> None:
     assert cli("dag", "resume", "etl", "--json").json() == {"id": runs[1], "resumed": 1}
     assert queue.stats()["pending"] == 1
@@ -122,7 +131,7 @@ def test_dag_resume_brings_back_what_failed(cli: Cli, queue: DuckQueue, runs: li
 
 def test_a_run_that_is_not_there(cli: Cli, queue: DuckQueue) -> None:
     for run in ("nothing", "0196a0d3-0000-7000-8000-000000000000"):
-        for command in ("show", "graph", "resume"):
+        for command in ("show", "graph", "gantt", "resume"):
             answer = cli("dag", command, run)
             assert (answer.code, answer.out) == (3, "")
             assert run in answer.err

@@ -1,4 +1,4 @@
-"""A DAG as a Mermaid flowchart, from its blueprint or from a run: sub-DAGs are frames around their nodes."""
+"""A DAG as Mermaid, a flowchart or a run's Gantt: sub-DAGs are frames around their nodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from queuack_viz import Diagram, Edge, Group, MermaidColorScheme, Node, draw_flowchart
+from queuack_viz import Diagram, Edge, Group, MermaidColorScheme, Node, draw_flowchart, draw_gantt
 from queuack_worker.facts import facts_of
 
 from queuack_dag.plan import Layout
@@ -14,7 +14,10 @@ from queuack_dag.plan import Layout
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """One job to draw. run: the run it belongs to; stands_for: the sub-run whose results it gathers."""
+    """One job to draw. run: the run it belongs to; stands_for: the sub-run whose results it gathers.
+
+    started_at, ended_at: seconds since the epoch.
+    """
 
     id: str
     name: str
@@ -23,6 +26,8 @@ class Box:
     seconds: float | None = None
     stands_for: str | None = None
     mode: str = "all"
+    started_at: float | None = None
+    ended_at: float | None = None
 
 
 def draw(
@@ -31,16 +36,34 @@ def draw(
     edges: Iterable[tuple[str, str]],
     scheme: MermaidColorScheme | None,
     path: str | os.PathLike[str] | None,
+    gantt: bool = False,
 ) -> str:
     """Return the Mermaid text, and write it to `path` (.mmd, .md or .html) where one is given.
 
-    edges: (parent id, child id). Parents that are no box are drawn as jobs outside.
+    edges: (parent id, child id). gantt: when each ran, instead of what waits for what.
     """
+    diagram = _diagram(title, boxes, edges)
+    drawing = draw_gantt(diagram, scheme) if gantt else draw_flowchart(diagram, scheme)
+    if path is not None:
+        drawing.write(path)
+    return drawing.text
+
+
+def _diagram(title: str, boxes: Iterable[Box], edges: Iterable[tuple[str, str]]) -> Diagram:
+    # Parents that are no box are drawn as jobs outside.
     boxes = list(boxes)
     frames = {box.stands_for: box for box in boxes if box.stands_for is not None}
     own = {box.id: box for box in boxes}
     nodes = [
-        Node(box.id, box.name, box.status, box.seconds, frames[box.run].id if box.run in frames else None)
+        Node(
+            box.id,
+            box.name,
+            box.status,
+            box.seconds,
+            frames[box.run].id if box.run in frames else None,
+            started_at=box.started_at,
+            ended_at=box.ended_at,
+        )
         for box in boxes
         if box.stands_for is None
     ]
@@ -56,10 +79,7 @@ def draw(
         if inside is None and parent not in outside:
             outside[parent] = Node(parent, parent[:8], external=True)
         arrows.append(Edge(parent, child, dashed=own[child].mode == "any"))
-    drawing = draw_flowchart(Diagram([*nodes, *outside.values()], arrows, groups, title), scheme)
-    if path is not None:
-        drawing.write(path)
-    return drawing.text
+    return Diagram([*nodes, *outside.values()], arrows, groups, title)
 
 
 def boxes_of(layout: Layout) -> tuple[list[Box], list[tuple[str, str]]]:

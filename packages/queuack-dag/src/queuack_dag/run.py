@@ -175,12 +175,18 @@ class DAGRun(Standing):
 
     # -- drawing ---------------------------------------------------------------------------------
 
+    def export_gantt(
+        self, color_scheme: MermaidColorScheme | None = None, *, path: str | os.PathLike[str] | None = None
+    ) -> str:
+        """Return as a Mermaid Gantt when each node waited and ran; as `export_mermaid`."""
+        from queuack_dag.picture import draw_run
+
+        return draw_run(self, color_scheme, path, gantt=True)
+
     def export_mermaid(
         self, color_scheme: MermaidColorScheme | None = None, *, path: str | os.PathLike[str] | None = None
     ) -> str:
         """Return the run as a Mermaid flowchart, coloured by status; see `DAG.export_mermaid`."""
-        from queuack_dag.drawing import draw
-        from queuack_dag.picture import picture_of
+        from queuack_dag.picture import draw_run
 
-        boxes, edges = picture_of(self)
-        return draw(self.name, boxes, edges, color_scheme, path)
+        return draw_run(self, color_scheme, path)

@@ -104,6 +104,15 @@ def graph(run: RunId, target: Output = None, db: Db = DEFAULT_DB, as_json: AsJso
 
 
 @app.command()
+def gantt(run: RunId, target: Output = None, db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
+    """Draw when each node of a run waited and ran, as a Mermaid Gantt with the critical path."""
+    with opened(db) as queue:
+        found = _found(queue, run)
+        text = found.export_gantt(path=target)
+        _drawn(found, text, target, as_json)
+
+
+@app.command()
 def resume(run: RunId, db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
     """Run again what failed, was cancelled or skipped; what is done stays. Workers do it."""
     with opened(db) as queue:

@@ -1,21 +1,16 @@
-"""`stats` and `status`: how many jobs wait, run and ended, and what holds the file."""
+"""`stats` and `status`: how many jobs wait, run and ended, and who works on them."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from queuack.cli import output
-from queuack.cli.asking import ask
 from queuack.cli.opening import opened
 from queuack.cli.options import DEFAULT_DB, AsJson, Db, Queue
 
 if TYPE_CHECKING:
     from queuack import DuckQueue
-
-_WORKERS = """
-SELECT claimed_by AS worker, count(*) AS jobs, count(started_at) AS running, min(started_at) AS longest_since
-FROM jobs WHERE status = 'claimed' GROUP BY ALL ORDER BY worker
-"""
 
 
 def stats(queue_name: Queue = None, db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
@@ -23,22 +18,15 @@ def stats(queue_name: Queue = None, db: Db = DEFAULT_DB, as_json: AsJson = False
     with opened(db) as queue:
         counts = queue.queues()
         if queue_name is not None:
-            counts = {
-                queue_name: {**queue.stats(queue_name), "paused": counts.get(queue_name, {}).get("paused", 0)}
-            }
+            counts = {queue_name: counts.get(queue_name) or {**queue.stats(queue_name), "paused": 0}}
     if as_json:
         output.print_json(counts)
     else:
-        print_queues(counts)
-
-
-def print_queues(counts: dict[str, dict[str, int]]) -> None:
-    """Print a line for each queue, and one for their sum where there are several."""
-    output.table(*queue_rows(counts))
+        output.table(*queue_rows(counts))
 
 
 def queue_rows(counts: dict[str, dict[str, int]]) -> tuple[list[str], list[list[Any]]]:
-    """Return the headings and rows of a table of queues."""
+    """Return the headings and rows of a table of queues, with one for their sum where there are several."""
     from queuack_store.states import JobStatus
 
     states = [state.value for state in JobStatus]
@@ -51,41 +39,65 @@ def queue_rows(counts: dict[str, dict[str, int]]) -> tuple[list[str], list[list[
 
 
 def status(db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
-    """Show the file, its queues and who works on them."""
+    """Show the file, its queues, the workers on it and what they run."""
     with opened(db) as queue:
-        found = _status(queue)
+        found = {"bytes": os.path.getsize(queue.db_path), **seen(queue)}
+        counts = queue.queues()
     if as_json:
         output.print_json(found)
         return
-    output.facts([("file", found["path"]), ("size", output.size(found["bytes"]))])
-    if found["queues"]:
+    output.facts(
+        [
+            ("file", f"{found['file']}, {output.size(found['bytes'])}"),
+            ("owner", f"process {found['owner']['pid']}, {output.size(found['owner']['rss_bytes']) or '?'}"),
+            ("clients", f"{len(found['clients'])} besides"),
+        ]
+    )
+    if counts:
         output.say("")
-        print_queues(found["queues"])
+        output.table(*queue_rows(counts))
     output.say("")
-    print_workers(found["workers"])
-
-
-def _status(queue: DuckQueue) -> dict[str, Any]:
-    from pathlib import Path
-
-    path = Path(queue.db_path)
-    return {
-        "path": queue.db_path,
-        "bytes": path.stat().st_size,
-        "queues": queue.queues(),
-        "workers": workers(queue),
-    }
-
-
-def workers(queue: DuckQueue) -> list[dict[str, Any]]:
-    """Return who holds jobs just now: `worker, jobs, running, longest_since`."""
-    return ask(queue, _WORKERS)
-
-
-def print_workers(found: list[dict[str, Any]]) -> None:
-    """Print a line for each worker that has jobs."""
-    if not found:
-        output.say("no worker has a job just now", "dim")
+    if not found["workers"]:
+        output.say("no worker listens: start one with `queuack worker`", "dim")
         return
-    rows = [(w["worker"], w["jobs"], w["running"], w["longest_since"]) for w in found]
-    output.table(("WORKER", "CLAIMED", "RUNNING", "LONGEST SINCE"), rows)
+    output.table(*worker_rows(found))
+    running = running_rows(found)[1]
+    if running:
+        output.say("")
+        output.table(running_rows(found)[0], running)
+
+
+def seen(queue: DuckQueue) -> dict[str, Any]:
+    """Return how the queue is worked on, as `queuack-worker status` has it."""
+    from queuack_worker.status import seen
+
+    return seen(queue)
+
+
+def worker_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the headings and rows of a table of the processes that work on the queue."""
+    rows = [
+        (
+            process["worker"],
+            str(process["pid"]),
+            ", ".join(process["queues"]),
+            process["claimed"],
+            len(process["running"]),
+            output.size(process["rss_bytes"]),
+        )
+        for pool in found["workers"]
+        for process in pool["processes"]
+    ]
+    return ("WORKER", "PROCESS", "QUEUES", "CLAIMED", "RUNNING", "MEMORY"), rows
+
+
+def running_rows(found: dict[str, Any], most: int = 20) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the headings and rows of a table of running jobs, the longest first."""
+    running = [
+        (job["seconds"], job["job_id"], job["task"], job["queue"], process["worker"], job["attempt"])
+        for pool in found["workers"]
+        for process in pool["processes"]
+        for job in process["running"]
+    ]
+    rows = [(*rest, output.duration(seconds)) for seconds, *rest in sorted(running, reverse=True)[:most]]
+    return ("RUNNING JOB", "TASK", "QUEUE", "WORKER", "TRY", "FOR"), rows

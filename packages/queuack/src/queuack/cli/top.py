@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from queuack.cli import output, overview
-from queuack.cli.asking import ask, now
+from queuack.cli.asking import now
 from queuack.cli.opening import opened
 from queuack.cli.options import DEFAULT_DB, AsJson, Db
 
@@ -19,12 +19,7 @@ if TYPE_CHECKING:
 
     from queuack import DuckQueue
 
-SHOWN_JOBS = 20
 ENDED = ("done", "failed", "skipped", "cancelled")
-_RUNNING = """
-SELECT id, task, queue, claimed_by AS worker, attempts, started_at FROM jobs
-WHERE status = 'claimed' AND started_at IS NOT NULL ORDER BY started_at LIMIT ?
-"""
 
 
 def top(
@@ -59,7 +54,7 @@ def top(
 def _looks(queue: DuckQueue, interval: float, count: int | None) -> Iterator[dict[str, Any]]:
     before: dict[str, int] | None = None
     then = 0.0
-    seen = 0
+    looked = 0
     while True:
         queues, moment = queue.queues(), time.monotonic()
         ended = {name: sum(counts[state] for state in ENDED) for name, counts in queues.items()}
@@ -67,15 +62,9 @@ def _looks(queue: DuckQueue, interval: float, count: int | None) -> Iterator[dic
         if before is not None:
             more = {name: max(0, number - before.get(name, 0)) for name, number in ended.items()}
             rates = {name: number / (moment - then) for name, number in more.items()}
-        yield {
-            "at": now(),
-            "queues": queues,
-            "ended_per_second": rates,
-            "workers": overview.workers(queue),
-            "running": ask(queue, _RUNNING, [SHOWN_JOBS]),
-        }
-        seen += 1
-        if seen == count:
+        yield {"at": now(), "counts": queues, "ended_per_second": rates, **overview.seen(queue)}
+        looked += 1
+        if looked == count:
             return
         before, then = ended, moment
         time.sleep(interval)
@@ -100,21 +89,16 @@ def _page(look: dict[str, Any], path: str) -> Group:
     from rich.console import Group
     from rich.text import Text
 
-    headings, rows = overview.queue_rows(look["queues"])
+    headings, rows = overview.queue_rows(look["counts"])
     rates = look["ended_per_second"]
-    for row, name in zip(rows, [*sorted(look["queues"]), None], strict=False):
+    for row, name in zip(rows, [*sorted(look["counts"]), None], strict=False):
         row.append(None if rates is None else round(sum(rates.values()) if name is None else rates[name], 1))
-    keys = ("id", "task", "queue", "worker", "attempts")
-    running = [
-        (*(job[key] for key in keys), output.since(job["started_at"], look["at"])) for job in look["running"]
-    ]
-    workers = [(w["worker"], w["jobs"], w["running"]) for w in look["workers"]]
     return Group(
         Text(f"{path}   {output.shown(look['at'])}   Ctrl-C ends", style="dim"),
         Text(),
         output.grid([*headings, "ENDED/S"], rows),
         Text(),
-        output.grid(("WORKER", "CLAIMED", "RUNNING"), workers),
+        output.grid(*overview.worker_rows(look)),
         Text(),
-        output.grid(("RUNNING JOB", "TASK", "QUEUE", "WORKER", "TRY", "FOR"), running),
+        output.grid(*overview.running_rows(look)),
     )
