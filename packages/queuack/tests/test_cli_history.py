@@ -85,6 +85,25 @@ def test_sql_reads_standard_input(cli: Cli, queue: DuckQueue, monkeypatch: pytes
     assert cli("sql", "-", "--json").json() == [{"n": 42}]
 
 
+def test_backup_is_a_queue(cli: Cli, queue: DuckQueue, folder: Path) -> None:
+    job = queue.enqueue(ok)
+    assert cli("backup", "copy.db", "--json").json()["rows"]["jobs"] == 1
+    assert str(folder / "second.db") in cli("backup", "second.db").out
+    assert [found["id"] for found in cli("jobs", "--db", "copy.db", "--json").json()] == [job]
+    answer = cli("backup", "copy.db")
+    assert (answer.code, answer.out) == (2, "")
+    assert "nothing is ever overwritten" in answer.err
+
+
+def test_export_writes_what_has_ended(cli: Cli, runs: list[str], folder: Path) -> None:
+    assert cli("export", "history.parquet", "--json").json()["rows"]["jobs"] >= 6
+    assert list(folder.glob("history.parquet/jobs/day=*/*.parquet"))
+    assert cli("export", "old.parquet", "--until", "2020-01-01", "--json").json()["rows"]["jobs"] == 0
+    assert cli("export", "new.parquet", "--since", "1h").code == 0
+    assert cli("export", "bad.parquet", "--since", "soon").code == 2
+    assert cli("export", "bad.parquet", "--since", "2020-01-02", "--until", "2020-01-01").code == 2
+
+
 def test_dag_list_shows_runs_and_no_parts_of_runs(cli: Cli, runs: list[str]) -> None:
     listed = cli("dag", "list", "--json").json()
     assert [(run["id"], run["status"]) for run in listed] == [(runs[1], "failed"), (runs[0], "done")]

@@ -243,9 +243,14 @@ def test_stats_and_status_count_what_is_there(cli: Cli, queue: DuckQueue, some: 
     assert [line.split()[0] for line in lines] == ["QUEUE", "default", "other", "all"]
     assert lines[-1].split()[1:] == ["1", "1", "1", "1", "1", "1", "1", "1"]
     status = cli("status", "--json").json()
-    assert status["queues"] == counts
-    assert [worker["worker"] for worker in status["workers"]] == ["me"]
-    assert "me" in cli("status").out
+    assert {found["name"]: found["jobs"].get("done", 0) for found in status["queues"]} == {
+        "default": 1,
+        "other": 0,
+    }
+    assert status["file"] == queue.db_path
+    (worker,) = status["workers"]
+    assert [job["job_id"] for job in worker["processes"][0]["running"]] == [some["claimed"]]
+    assert some["claimed"] in cli("status").out
     assert cli("stats", "-q", "none", "--json").json()["none"]["pending"] == 0
 
 
@@ -255,4 +260,4 @@ def test_top_looks_once_where_nobody_watches(cli: Cli, some: dict[str, str]) -> 
     assert some["claimed"] in page
     lines = [json.loads(line) for line in cli("top", "--json", "-n", "2", "-i", "0.2").out.splitlines()]
     assert [line["ended_per_second"] is None for line in lines] == [True, False]
-    assert [job["id"] for job in lines[0]["running"]] == [some["claimed"]]
+    assert lines[0]["workers"][0]["processes"][0]["running"][0]["job_id"] == some["claimed"]

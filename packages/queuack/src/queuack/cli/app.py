@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from queuack.cli import creating, dags, listing, managing, overview, querying, showing, top, working
+from queuack.cli import creating, dags, listing, managing, overview, querying, showing, top, upkeep, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,7 +38,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "resume": managing.resume,
         "worker": working.worker,
     },
-    "History": {"sql": querying.sql},
+    "History": {"sql": querying.sql, "export": upkeep.export, "backup": upkeep.backup},
 }
 _SETTINGS: dict[str, dict[str, Any]] = {
     "add": {"allow_interspersed_args": False},  # what follows the command belongs to it

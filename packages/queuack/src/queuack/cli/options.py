@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -61,6 +62,23 @@ def seconds_of(text: str) -> float:
     if match is None:
         raise CommandError(f"{text!r} is no length of time: write seconds, or 90s, 15m, 2h, 7d, 1w")
     return float(match[1]) * _UNITS[match[2].lower() or "s"]
+
+
+def moment_of(text: str | None, what: str, present: datetime) -> datetime | None:
+    """Turn a day or moment in ISO 8601 (UTC where it says no zone), or a length of time ago, into a moment.
+
+    Raises:
+        CommandError: it is none of these.
+    """
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        if _AGE.fullmatch(text.strip()):
+            return present - timedelta(seconds=seconds_of(text))
+        raise CommandError(f"{what} {text!r} is no moment: write 2026-11-24, or so long ago: 7d") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def json_of(text: str, what: str, kind: type[Any]) -> Any:
