@@ -61,7 +61,15 @@ class TestExports:
             "Rows",
             "Store",
         }
-        expected |= {"close_default_queue", "get_default_queue", "job"}
+        expected |= {
+            "Diagnosis",
+            "Finding",
+            "close_default_queue",
+            "doctor",
+            "get_default_queue",
+            "job",
+            "repair",
+        }
         assert set(queuack_store.__all__) == expected
         assert queuack_store.__all__ == sorted(queuack_store.__all__)
         assert set(dir(queuack_store)) >= expected

@@ -12,6 +12,7 @@ from queuack_store.exports import exports
 if TYPE_CHECKING:
     from queuack_store.decorators import JobFunction, job
     from queuack_store.defaults import close_default_queue, get_default_queue
+    from queuack_store.diagnosis import Diagnosis, Finding
     from queuack_store.errors import (
         BackpressureError,
         ClaimLostError,
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
         UnknownJobError,
         WaitTimeoutError,
     )
+    from queuack_store.examining import doctor
     from queuack_store.following import JobLog, JobProgress
+    from queuack_store.mending import repair
     from queuack_store.queue import DuckQueue
     from queuack_store.states import DependencyMode, JobStatus
     from queuack_store.store import Store
@@ -60,9 +63,11 @@ __all__ = [
     "DamagedFileError",
     "DamagedJournalError",
     "DependencyMode",
+    "Diagnosis",
     "DuckQueue",
     "FileInUseError",
     "FileReplacedError",
+    "Finding",
     "ForeignOwnerError",
     "InvalidRequestError",
     "Job",
@@ -98,13 +103,17 @@ __all__ = [
     "UnknownJobError",
     "WaitTimeoutError",
     "close_default_queue",
+    "doctor",
     "get_default_queue",
     "job",
+    "repair",
 ]
 
 _HOMES = {
     "DependencyMode": "queuack_store.states",
+    "Diagnosis": "queuack_store.diagnosis",
     "DuckQueue": "queuack_store.queue",
+    "Finding": "queuack_store.diagnosis",
     "Job": "queuack_store.views",
     "JobFunction": "queuack_store.decorators",
     "JobLog": "queuack_store.following",
@@ -113,8 +122,10 @@ _HOMES = {
     "Rows": "queuack_store.tables",
     "Store": "queuack_store.store",
     "close_default_queue": "queuack_store.defaults",
+    "doctor": "queuack_store.examining",
     "get_default_queue": "queuack_store.defaults",
     "job": "queuack_store.decorators",
+    "repair": "queuack_store.mending",
 }  # every other name lives in errors
 
 __getattr__, __dir__ = exports(globals(), _HOMES, "queuack_store.errors")

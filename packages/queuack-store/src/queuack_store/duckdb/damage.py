@@ -69,6 +69,19 @@ def valid_end(log: bytes) -> int:
     return at
 
 
+def last_transaction(log: bytes, damaged_at: int) -> int:
+    """Return where the last whole transaction in front of the damage ends; 0 where there is none."""
+    at = first_record(log)
+    if at is None or at >= damaged_at:
+        return 0
+    end = 0
+    while (payload := payload_at(log, at)) is not None:
+        at += _PREFIX.size + len(payload)
+        if payload.startswith(_FLUSH):
+            end = at
+    return end
+
+
 def records_behind(log: bytes, start: int) -> Iterator[tuple[int, bool]]:
     """Find valid records anywhere behind `start`, wherever they are aligned: (offset, is a flush marker)."""
     at = log.find(_ENTRY_START, start + _PREFIX.size)

@@ -15,7 +15,7 @@ from queuack_store.duckdb import opening
 from queuack_store.duckdb.applier import Applier, roll_back
 from queuack_store.duckdb.connection import Connections
 from queuack_store.duckdb.copying import back_up, export_history
-from queuack_store.duckdb.failures import explain, is_fatal, is_full
+from queuack_store.duckdb.failures import explain, is_fatal, is_full, unreadable
 from queuack_store.duckdb.files import make_folder, remove_leftovers
 from queuack_store.duckdb.guarded import run_select
 from queuack_store.duckdb.log import Log
@@ -85,8 +85,11 @@ class DuckBackend:
 
     def snapshot(self) -> Snapshot:
         """Return the state as of the last applied cycle; called once, before anything else."""
-        with self._connections.reader() as reader:
-            return reader.snapshot()
+        try:
+            with self._connections.reader() as reader:
+                return reader.snapshot()
+        except duckdb.Error as error:
+            raise unreadable(error, self._path) from error
 
     def apply(self, records: list[Record]) -> None:
         """Apply whole records, in order, in one transaction with the last one's cycle number.

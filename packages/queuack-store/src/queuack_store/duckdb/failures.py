@@ -37,6 +37,15 @@ def is_full(error: BaseException) -> bool:
     )
 
 
+def unreadable(error: BaseException, path: object) -> DamagedFileError:
+    """Return the store's error for a file that opens, but of which a part can't be read."""
+    why = str(error).partition("\n")[0]
+    return DamagedFileError(
+        f"{path} opens, but not all of it can be read: {why}. Nothing was changed: restore a backup",
+        path=str(path),
+    )
+
+
 def explain(error: BaseException, path: Path | None, cycle: int) -> StorageError:
     """Return the store's error for one that DuckDB raised while it applied `cycle`."""
     where = "the database in memory" if path is None else str(path)

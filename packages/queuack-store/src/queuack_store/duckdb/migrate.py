@@ -28,13 +28,9 @@ def bring_up_to_date(connection: Any, path: str) -> None:
         one of our names. DamagedFileError: tables of ours are missing.
     """
     found = {row[0] for row in connection.execute(sql("tables")).fetchall()}
-    version = _version(connection, found, path)
+    version = version_of(connection, found, path)
     latest = latest_version()
-    if version > latest:
-        raise NewerSchemaError(
-            f"{path} has schema version {version}, this queuack knows up to {latest}: upgrade queuack",
-            path=path, version=version, known=latest,
-        )  # fmt: skip
+    refuse_newer(path, version)
     if version == latest:
         return
     for step in range(version + 1, latest + 1):
@@ -43,7 +39,18 @@ def bring_up_to_date(connection: Any, path: str) -> None:
     connection.execute("CHECKPOINT")
 
 
-def _version(connection: Any, found: set[str], path: str) -> int:
+def refuse_newer(path: str, version: int) -> None:
+    """Raise NewerSchemaError where a newer queuack wrote the file."""
+    latest = latest_version()
+    if version > latest:
+        raise NewerSchemaError(
+            f"{path} has schema version {version}, this queuack knows up to {latest}: upgrade queuack",
+            path=path, version=version, known=latest,
+        )  # fmt: skip
+
+
+def version_of(connection: Any, found: set[str], path: str) -> int:
+    """Return the schema's version, given the names of the tables; 0 where none of ours is there."""
     if "queuack_meta" in found:
         row = connection.execute(sql("select_meta")).fetchone()
         missing = OUR_TABLES - found

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from queuack_store.duckdb.connection import connect, lock_down
-from queuack_store.duckdb.failures import explain_opening
+from queuack_store.duckdb.failures import explain_opening, unreadable
 from queuack_store.duckdb.files import folder_of, memory_folder
 from queuack_store.duckdb.migrate import bring_up_to_date
 from queuack_store.duckdb.queries import sql
@@ -34,8 +34,10 @@ def open_writer(path: Path | None) -> Any:
             _check(connection, path)
             connection.execute("CHECKPOINT")  # writes the mended block anew
         lock_down(connection, [folder_of(path)])
-    except BaseException:
+    except BaseException as error:
         connection.close()
+        if isinstance(error, duckdb.Error) and "Corrupt database file" in str(error):
+            raise unreadable(error, path) from error
         raise
     return connection
 

@@ -18,7 +18,7 @@ import duckdb
 
 from queuack_store.clock import wall
 from queuack_store.duckdb.connection import connect
-from queuack_store.duckdb.damage import is_torn_tail, valid_end
+from queuack_store.duckdb.damage import is_torn_tail, last_transaction, valid_end
 from queuack_store.duckdb.failures import explain_opening
 from queuack_store.errors import DamagedFileError
 
@@ -79,6 +79,67 @@ def refuse_orphan_log(path: Path) -> None:
             )  # fmt: skip
 
 
+def would_mend(path: Path, error: duckdb.Error) -> tuple[str | None, DamagedFileError | None]:
+    """Say what opening would repair exactly after this error, or how it would refuse; changes nothing."""
+    torn_block = _TORN_BLOCK.search(str(error))
+    if torn_block:
+        location = int(torn_block["location"])
+        with open(path, "rb") as file:
+            file.seek(location)
+            if location >= _FIRST_BLOCK and file.read(8) == struct.pack("<Q", int(torn_block["stored"])):
+                return f"the checksum of a metadata block that a crash tore, at byte {location}", None
+        return None, _damaged_block(path, location)
+    torn_log = _TORN_LOG.search(str(error))
+    if torn_log:
+        log_path, position = Path(f"{path}.wal"), int(torn_log["position"])
+        log = log_path.read_bytes()
+        end = valid_end(log)
+        if 0 < end <= position and is_torn_tail(log, end):
+            return f"{len(log) - end} bytes of a torn, unacknowledged tail of the log", None
+        return None, _damaged_log(path, log_path, position)
+    return None, _unknown_damage(path, error)
+
+
+def cut_log(path: Path, damaged_at: int) -> int:
+    """Cut a damaged log behind its last whole transaction; return how many bytes went. Keep a copy first."""
+    log_path = Path(f"{path}.wal")
+    log = log_path.read_bytes()
+    end = last_transaction(log, damaged_at)
+    if not end:  # DuckDB refuses an empty log
+        log_path.unlink()
+        return len(log)
+    with open(log_path, "rb+") as file:
+        file.truncate(end)
+        file.flush()
+        os.fsync(file.fileno())
+    return len(log) - end
+
+
+def _damaged_block(path: Path, location: int) -> DamagedFileError:
+    return DamagedFileError(
+        f"{path} is damaged at byte {location} in a way that can't be repaired exactly; nothing was "
+        "changed: restore a backup",
+        path=str(path), location=location,
+    )  # fmt: skip
+
+
+def _damaged_log(path: Path, log_path: Path, position: int) -> DamagedFileError:
+    return DamagedFileError(
+        f"{log_path} is damaged at byte {position}, with whole transactions behind it: that is no torn "
+        "tail, and cutting it there would lose them. Nothing was changed: run `queuack repair`, or restore "
+        "a backup",
+        path=str(path), log=str(log_path), position=position,
+    )  # fmt: skip
+
+
+def _unknown_damage(path: Path, error: duckdb.Error) -> DamagedFileError:
+    return DamagedFileError(
+        f"{path} can't be opened, and not for a reason that can be repaired exactly: {error}. Nothing was "
+        "changed: restore a backup, or put back the log that belongs to it",
+        path=str(path),
+    )  # fmt: skip
+
+
 def _mend(path: Path, error: duckdb.Error, kept: _Copies) -> None:
     torn_block = _TORN_BLOCK.search(str(error))
     if torn_block:
@@ -88,11 +149,7 @@ def _mend(path: Path, error: duckdb.Error, kept: _Copies) -> None:
     if torn_log:
         _mend_log(path, int(torn_log["position"]), kept)
         return
-    raise DamagedFileError(
-        f"{path} can't be opened, and not for a reason that can be repaired exactly: {error}. Nothing was "
-        "changed: restore a backup, or put back the log that belongs to it",
-        path=str(path),
-    ) from error
+    raise _unknown_damage(path, error) from error
 
 
 def _mend_block(path: Path, kept: _Copies, computed: int, stored: int, location: int) -> None:
@@ -105,11 +162,7 @@ def _mend_block(path: Path, kept: _Copies, computed: int, stored: int, location:
     with open(path, "rb+") as file:
         file.seek(location)
         if location < _FIRST_BLOCK or file.read(8) != struct.pack("<Q", stored):
-            raise DamagedFileError(
-                f"{path} is damaged at byte {location} in a way that can't be repaired exactly; nothing was "
-                "changed: restore a backup",
-                path=str(path), location=location,
-            )  # fmt: skip
+            raise _damaged_block(path, location)
         file.seek(location)
         file.write(struct.pack("<Q", computed))
         file.flush()
@@ -123,12 +176,7 @@ def _mend_log(path: Path, position: int, kept: _Copies) -> None:
     log = log_path.read_bytes()
     end = valid_end(log)
     if not 0 < end <= position or not is_torn_tail(log, end):
-        raise DamagedFileError(
-            f"{log_path} is damaged at byte {position}, with whole transactions behind it: that is no torn "
-            "tail, and cutting it there would lose them. Nothing was changed: restore a backup, or run "
-            "`queuack doctor`",
-            path=str(path), log=str(log_path), position=position,
-        )  # fmt: skip
+        raise _damaged_log(path, log_path, position)
     kept.save()
     with open(log_path, "rb+") as file:
         file.truncate(end)
