@@ -237,6 +237,24 @@ def test_another_databases_journal(tmp_path):
     assert opened(path).keys() == set(ids)  # DuckDB's own log had it all
 
 
+def test_a_tear_that_mending_does_not_heal_is_a_problem(tmp_path):
+    path = tmp_path / "q.db"
+    with DuckQueue(path, owner="inline") as queue:
+        queue.enqueue(echo)
+    with open(path, "r+b") as file:
+        file.seek(12_288)
+        file.write(b"\xff" * (path.stat().st_size - 12_288))
+    before = files(tmp_path)
+    found = doctor(path)
+    assert (found.healthy, codes(found)) == (False, ["DamagedFile"])
+    assert str(path) in found.findings[0].message
+    assert ".doctor-" not in found.findings[0].message
+    assert files(tmp_path) == before
+    assert list(tmp_path.glob(".*")) == []
+    with pytest.raises(DamagedFileError):
+        DuckQueue(path, owner="inline")
+
+
 def test_a_torn_tail_is_announced_and_mended(tmp_path):
     path, ids = crash(tmp_path)
     log = Path(f"{path}.wal")
@@ -246,7 +264,7 @@ def test_a_torn_tail_is_announced_and_mended(tmp_path):
     before = files(path.parent)
     found = doctor(path)
     assert files(path.parent) == before
-    assert (found.healthy, codes(found)) == (True, ["torn"])
+    assert (found.healthy, codes(found)) == (True, ["torn", "unapplied"])
     assert repair(path).healthy
     assert opened(path).keys() == set(ids)
 

@@ -7,6 +7,8 @@ Only for the holder of the file's lock.
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from queuack_store.duckdb.connection import lock_down
 from queuack_store.duckdb.failures import explain_opening, unreadable
 from queuack_store.duckdb.migrate import refuse_newer, version_of
 from queuack_store.duckdb.queries import latest_version, sql
-from queuack_store.duckdb.repair import would_mend
+from queuack_store.duckdb.repair import connect_repaired, would_mend
 from queuack_store.errors import StorageError
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "512MB", "threads": "2"}
@@ -48,6 +50,8 @@ def inspect(path: Path) -> Inspection:
         found.error = explain_opening(error, path)
         if found.error is None:
             found.mends, found.error = would_mend(path, error)
+        if found.mends is not None:
+            _try_on_a_copy(path, found)
         return found
     try:
         lock_down(connection, [])
@@ -59,6 +63,31 @@ def inspect(path: Path) -> Inspection:
     finally:
         connection.close()
     return found
+
+
+def _try_on_a_copy(path: Path, found: Inspection) -> None:
+    """See whether what opening would mend is all that is wrong, and look at what it would find then."""
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.doctor-", dir=path.parent) as folder:
+        copy = Path(folder, path.name)
+        try:
+            for suffix in ("", ".wal"):
+                if os.path.exists(f"{path}{suffix}"):
+                    shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+            connection, _ = connect_repaired(copy, log=False)
+        except StorageError as error:
+            found.mends = None
+            found.error = type(error)(error.message.replace(str(copy), str(path)), path=str(path))
+            return
+        except OSError:
+            return  # no room for a copy: opening will tell
+        try:
+            _look(connection, str(path), found)
+        except StorageError as error:
+            found.error = error
+        except duckdb.Error as error:
+            found.error = unreadable(error, path)
+        finally:
+            connection.close()
 
 
 def _look(connection: Any, path: str, found: Inspection) -> None:

@@ -33,13 +33,13 @@ _TORN_BLOCK = re.compile(
 _TORN_LOG = re.compile(r"Corrupt WAL file: entry at byte position (?P<position>\d+)")
 
 
-def connect_repaired(path: Path) -> tuple[Any, list[str]]:
-    """Open the file, mending what a crash tore; return the connection and what was mended.
+def connect_repaired(path: Path, log: bool = True) -> tuple[Any, list[str]]:
+    """Open the file, mending what a crash tore (and logging it); return the connection and what was mended.
 
     Raises:
         DamagedFileError: what is damaged can't be repaired exactly. And whatever `explain_opening` names.
     """
-    kept = _Copies(path)
+    kept = _Copies(path, log)
     for _ in range(_MAX_REPAIRS + 1):
         try:
             return connect(path), kept.mended
@@ -188,8 +188,9 @@ def _mend_log(path: Path, position: int, kept: _Copies) -> None:
 class _Copies:
     """The file and its log as they were before the first repair."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: bool) -> None:
         self._path = path
+        self._log = log
         self.folder: Path | None = None
         self.mended: list[str] = []
 
@@ -207,7 +208,8 @@ class _Copies:
     def note(self, what: str) -> None:
         """Remember and log a repair."""
         self.mended.append(what)
-        _log.warning("%s: %s; the original is kept in %s", self._path, what, self.folder)
+        if self._log:
+            _log.warning("%s: %s; the original is kept in %s", self._path, what, self.folder)
 
 
 def _stamp() -> str:

@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from queuack.cli import creating, dags, listing, managing, overview, querying, showing, top, upkeep, working
+from queuack.cli import (
+    creating,
+    dags,
+    doctoring,
+    listing,
+    managing,
+    overview,
+    querying,
+    showing,
+    top,
+    upkeep,
+    working,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -39,6 +51,7 @@ COMMANDS: dict[str, dict[str, Callable[..., None]]] = {
         "worker": working.worker,
     },
     "History": {"sql": querying.sql, "export": upkeep.export, "backup": upkeep.backup},
+    "Look after": {"doctor": doctoring.doctor, "repair": doctoring.repair},
 }
 _SETTINGS: dict[str, dict[str, Any]] = {
     "add": {"allow_interspersed_args": False},  # what follows the command belongs to it

@@ -85,7 +85,7 @@ def _result(queue: DuckQueue, job: Job) -> dict[str, Any]:
 def _print(found: dict[str, Any]) -> None:
     moment = now()
     times = {
-        "created": "created_at", "not before": "execute_after", "claimed": "claimed_at",
+        "created": "created_at", "claimed": "claimed_at",
         "started": "started_at", "ended": "completed_at", "expires": "expires_at",
     }  # fmt: skip
     output.facts(
@@ -103,6 +103,7 @@ def _print(found: dict[str, Any]) -> None:
             ("worker", found["claimed_by"]),
             ("progress", _progress(found["progress"])),
             *((name, _moment(found[key], moment)) for name, key in times.items()),
+            ("not before", _moment(found["execute_after"], moment) if found["status"] == "delayed" else None),
             ("waited", output.duration(found["waited_seconds"])),
             ("ran", output.duration(found["ran_seconds"])),
             ("error", found["error"]),
