@@ -136,14 +136,14 @@ if TYPE_CHECKING:
         timed_task,
     )
 
-__all__ = [  # noqa: RUF022
+__all__ = [
+    "DAG",
     "BackpressureError",
     "Branch",
     "BranchError",
     "Cancel",
     "ClaimLostError",
     "CorruptFileError",
-    "DAG",
     "DAGError",
     "DAGRun",
     "DAGRunStatus",
