@@ -13,11 +13,11 @@ import queuack
 PACKAGES = ["queuack_store", "queuack_worker", "queuack_dag", "queuack_viz", "queuack_stream"]
 # What users type. A name may be added here, and is taken away only with a major version.
 CONTRACT = """
-    BackpressureError ClaimLostError DAG DAGRun DAGRunStatus DAGValidationError DependencyMode
-    Diagnosis DuckQueue Finding Job JobCancelledError JobFailedError JobSkippedError JobStatus MermaidColorScheme NodeStatus StoreClosedError
-    StreamReader StreamWriter TaskContext UnknownJobError Worker WorkerPool async_generator_task async_task
-    close_default_queue doctor draw_flowchart generator_task get_context get_default_queue job repair retry_task
-    streaming_task timed_task
+    BackpressureError ClaimLostError DAG DAGRun DAGRunStatus DAGValidationError DependencyMode Diagnosis
+    DuckQueue Finding Job JobCancelledError JobFailedError JobSkippedError JobStatus MermaidColorScheme
+    NodeStatus StoreClosedError StreamReader StreamWriter TaskContext UnknownJobError Worker WorkerPool
+    async_generator_task async_task close_default_queue doctor draw_flowchart generator_task get_context
+    get_default_queue job repair retry_task streaming_task timed_task
 """
 HEAVY = {"duckdb", "pyarrow", "networkx", "asyncio", "typer", "rich", "msgspec", "pandas", "polars", "numpy"}
 
