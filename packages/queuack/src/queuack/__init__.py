@@ -136,14 +136,14 @@ if TYPE_CHECKING:
         timed_task,
     )
 
-__all__ = [
-    "DAG",
+__all__ = [  # noqa: RUF022
     "BackpressureError",
     "Branch",
     "BranchError",
     "Cancel",
     "ClaimLostError",
     "CorruptFileError",
+    "DAG",
     "DAGError",
     "DAGRun",
     "DAGRunStatus",
