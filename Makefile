@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo example test check prove bench bench-full bench-page docs release lock clean
+.PHONY: demo example test check prove prove-page bench bench-full bench-page docs release lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
@@ -31,6 +31,9 @@ release: .venv/ready  ## says what a release would do, package by package; chang
 
 prove: .venv/examples .venv/docs  ## the long crash, takeover and simulation suites; what they counted: build/reliability.json
 	QUEUACK_FIGURES=build/reliability.json $(PYTEST) -m prove
+
+prove-page: .venv/ready  ## docs/reliability.md from what make prove counted
+	$(RUN) python tools/reliability.py
 
 bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	mkdir -p build/bench

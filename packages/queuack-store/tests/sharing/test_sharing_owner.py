@@ -167,6 +167,7 @@ def test_an_owner_killed_under_load_loses_and_doubles_nothing(path: str, helpers
 
 
 @pytest.mark.prove
+@pytest.mark.timeout(1_800)
 def test_an_owner_killed_very_often_loses_and_doubles_nothing(path: str, helpers: Any) -> None:
     _kill_under_load(path, helpers, 100)
 

@@ -152,9 +152,11 @@ class Wishes:
 
     def _behind(self, job_id: bytes, above: set[bytes]) -> bool:
         """Return whether a job depends on one of `above`, however indirectly: no cycle may come about."""
-        stack = [job_id]
+        stack, seen = [job_id], set[bytes]()
         while stack:
-            job = self.bench.model.jobs.get(stack.pop())
+            at = stack.pop()
+            job = None if at in seen else self.bench.model.jobs.get(at)
+            seen.add(at)
             if job is not None:
                 if not above.isdisjoint(job.parents):
                     return True

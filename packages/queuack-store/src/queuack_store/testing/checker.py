@@ -17,6 +17,7 @@ from typing import Any
 from queuack_store.opening import open_store
 from queuack_store.requests import Sql, Stats
 from queuack_store.states import DONE, ENDED
+from queuack_store.tables import Rows
 from queuack_store.testing.history import Event, read
 
 _JOBS = "SELECT id::VARCHAR, seq, queue, status, priority, attempts, max_attempts FROM jobs"
@@ -55,13 +56,13 @@ def read_final(db_path: str | Path) -> Final:
     """Open the file, which nobody else may own, and read what it holds."""
     store = open_store(str(db_path), owner="inline")
     try:
-        rows = [FinalJob(*row) for row in store.call(Sql(_JOBS)).rows]
+        rows = [FinalJob(*row) for row in Rows(store.call(Sql(_JOBS)))]
         seen = Counter(row.id for row in rows)
         return Final(
             {row.id: row for row in rows},
             {job: n for job, n in seen.items() if n > 1},
-            [tuple(row) for row in store.call(Sql(_ATTEMPTS)).rows],
-            [tuple(row) for row in store.call(Sql(_EDGES)).rows],
+            list(Rows(store.call(Sql(_ATTEMPTS)))),
+            list(Rows(store.call(Sql(_EDGES)))),
             {status: n for status, n in store.call(Stats()).items() if n},
         )
     finally:
