@@ -36,7 +36,10 @@ class Expiring:
         due = max(state.expiry_due, self._not_before)
         if due > core.now:
             return due
-        self._looking, state.expiry_due = True, NEVER
+        self._looking = True
+        # The rows will not show yet what this very cycle changes.
+        fresh = (job.expires_at for job in core.draft.changed() if job.expires_at is not None)
+        state.expiry_due = min(fresh, default=NEVER)
         read = ReadQuery("expiring", {"limit": MAX_EXPIRING}, core.draft.cycle - 1)
         core.lookup.read(read, self._found, pin=False)
         return None
