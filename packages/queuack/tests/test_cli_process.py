@@ -123,7 +123,7 @@ def test_ctrl_c_ends_it_quietly(folder: Path, queue: DuckQueue) -> None:
 
 def test_worker_hands_over(folder: Path, queue: DuckQueue, cli: Cli) -> None:
     answer = cli("worker", "--help")
-    assert "--max-jobs-per-child" in answer.out
+    assert "--processes" in answer.out
     assert cli("worker", "--queues", "high:many").code == 2
     worker = start("worker", "--db", "duckqueue.db", "-p", "1")
     try:
