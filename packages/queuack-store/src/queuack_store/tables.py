@@ -52,9 +52,12 @@ class Rows:
             return iter(self._rows)
         rows = self._relation(_ZONED, "TIMESTAMP").iter_rows()
         places = {place for place, kind in enumerate(self.types) if _ZONED in kind}
-        if not places:
-            return (tuple(row) for row in rows)
-        return (in_utc(row, places) for row in rows)
+        return self._stream(rows, places)
+
+    def _stream(self, rows: Iterator[Any], places: set[int]) -> Iterator[tuple[Any, ...]]:
+        """Give the rows of the file; as a method it holds this result, and so the file, until the last."""
+        for row in rows:
+            yield in_utc(row, places) if places else tuple(row)
 
     def __len__(self) -> int:
         if self._rows is not None:
