@@ -4,7 +4,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 RUN := $(UV) run --frozen
 PYTEST ?= $(RUN) pytest -q
 
-.PHONY: demo example test check prove prove-page bench bench-full bench-page docs release lock clean
+.PHONY: demo example test check prove prove-page bench bench-peers bench-full bench-page docs release lock clean
 
 demo: .venv/ready  ## the main job on real input: the standard library's own source
 	$(RUN) python examples/demo.py
@@ -42,6 +42,10 @@ bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	$(RUN) python -m benchmarks.stream --quick --json build/bench/stream.json
 	$(RUN) python -m benchmarks.observability --quick --json build/bench/observability.json
 	$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots
+
+bench-peers: .venv/ready  ## the same beside other queues and engines: ARGS=--all for every one of them
+	mkdir -p build/bench
+	$(RUN) python -m benchmarks.peers --json build/bench/peers.json $(ARGS)
 
 bench-full: .venv/ready  ## all figures of docs/performance.md, and the page; about an hour on a quiet machine
 	$(RUN) python -m benchmarks.queue --long --json benchmarks/results/queue.json
