@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -49,15 +50,17 @@ def test_every_command_has_help_that_says_what_it_does(cli: Cli) -> None:
 
 def test_versions_and_completion(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cli("--version").out.startswith("queuack ")
-    assert "_QUEUACK_COMPLETE" in _completion_script("bash")
+    assert "_QUEUACK_COMPLETE" in _completion_script_in_bash()
     monkeypatch.setenv("_QUEUACK_COMPLETE", "complete_bash")
     monkeypatch.setenv("COMP_WORDS", "queuack pa")
     monkeypatch.setenv("COMP_CWORD", "1")
     assert cli().out.split() == ["pause"]
 
 
-def _completion_script(shell: str) -> str:
-    done = subprocess.run([*COMMAND, "--show-completion", shell], capture_output=True, text=True, check=False)
+def _completion_script_in_bash() -> str:
+    """Ask for it from a bash: the command looks which shell it was called from."""
+    line = f"{shlex.join(COMMAND)} --show-completion; true"  # bash stays, it does not become the command
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False)
     return done.stdout
 
 
