@@ -16,6 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from queuack_store.calls import Handle
+from queuack_store.durable import sync
 from queuack_store.errors import InvalidRequestError, StorageError, StorageFullError
 from queuack_store.ids import new_id
 from queuack_store.requests import Backup, Copied, Export, Request
@@ -150,7 +151,7 @@ def _put(
                 raise
             copy(passing)
             name(passing, target)
-        _sync(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        sync(target.parent)
     except FileExistsError as error:
         raise InvalidRequestError(
             f"{target} came into being meanwhile, and nothing is ever overwritten: give another path",
@@ -192,15 +193,7 @@ def _copy_folder(source: Path, passing: Path) -> None:
         for file in files:
             _copy_file(Path(place, file), inside / file)
     for place, _, _ in os.walk(passing, topdown=False):
-        _sync(Path(place), os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(place)
 
 
 def _rid_of(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from queuack_store.clock import wall
 from queuack_store.diagnosis import Diagnosis
+from queuack_store.durable import sync
 from queuack_store.errors import (
     DamagedFileError,
     DamagedJournalError,
@@ -246,8 +247,8 @@ class _Repair:
         for source in sources:
             shutil.copyfile(source, folder / source.name)
             os.chmod(folder / source.name, 0o600)
-            _sync(folder / source.name)
-        _sync(folder)
+            sync(folder / source.name)
+        sync(folder)
         self._copies, self._saved = folder, sources
         self._diagnosis.copies = str(folder)
 
@@ -262,20 +263,12 @@ class _Repair:
             passing = source.with_name(f".{source.name}.back-{os.getpid()}")
             shutil.copyfile(self._copies / source.name, passing)
             os.chmod(passing, 0o600)
-            _sync(passing)
+            sync(passing)
             os.replace(passing, source)
-        _sync(self._path.parent)
+        sync(self._path.parent)
 
 
 def _drop(files: list[Path]) -> None:
     """Delete files; their copies are kept."""
     for file in files:
         file.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

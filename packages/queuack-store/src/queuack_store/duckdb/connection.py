@@ -14,6 +14,7 @@ from typing import Any
 
 import duckdb
 
+from queuack_store.duckdb import quoting
 from queuack_store.duckdb.applier import roll_back
 from queuack_store.duckdb.files import spill_folder
 from queuack_store.duckdb.readers import Reader
@@ -49,7 +50,7 @@ def connect(path: Path | None) -> Any:
 def lock_down(connection: Any, directories: list[Path]) -> None:
     """Shut the instance off from files outside `directories`, extensions and settings; can't be undone."""
     if directories:
-        named = ", ".join("'" + str(folder).replace("'", "''") + "'" for folder in directories)
+        named = ", ".join(quoting.text(folder) for folder in directories)
         connection.execute(f"SET allowed_directories = [{named}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")

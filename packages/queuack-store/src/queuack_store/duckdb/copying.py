@@ -15,10 +15,12 @@ from typing import Any
 
 import duckdb
 
+from queuack_store.duckdb import quoting
 from queuack_store.duckdb.applier import roll_back
 from queuack_store.duckdb.connection import Connections
 from queuack_store.duckdb.failures import is_full
 from queuack_store.duckdb.queries import sql
+from queuack_store.durable import sync
 from queuack_store.engine.reads import ReadBackup, ReadExport
 from queuack_store.errors import StorageError, StorageFullError, StoreClosedError
 from queuack_store.requests import Copied
@@ -36,12 +38,12 @@ def back_up(connections: Connections, path: Path | None, read: ReadBackup) -> Co
     """
     with connections.copier() as cursor, _explained("backup"):
         target = _folder(cursor) / f"{read.name}.db"
-        _remove(target)
+        remove_copy(target)
         if path is not None:
             _check_room(path)
         alias = f"queuack_copy_{read.name}"
         try:
-            cursor.execute(f"ATTACH {_text(target)} AS {alias}")
+            cursor.execute(f"ATTACH {quoting.text(target)} AS {alias}")
             try:
                 rows = _fill(cursor, alias)
                 cursor.execute(f"CHECKPOINT {alias}")
@@ -50,7 +52,7 @@ def back_up(connections: Connections, path: Path | None, read: ReadBackup) -> Co
                 cursor.execute(f"DETACH {alias}")
             os.chmod(target, 0o600)
         except BaseException:
-            _remove(target)
+            remove_copy(target)
             raise
         return Copied(str(target), rows)
 
@@ -59,7 +61,7 @@ def _fill(cursor: Any, alias: str) -> dict[str, int]:
     """Copy everything, other programs' tables too, in one transaction: it is as of one moment."""
     (source,) = cursor.execute("SELECT current_database()").fetchone()
     cursor.execute("BEGIN TRANSACTION")
-    cursor.execute(f"COPY FROM DATABASE {_name(source)} TO {alias}")
+    cursor.execute(f"COPY FROM DATABASE {quoting.name(source)} TO {alias}")
     # A copy goes its own way from here on: the journal of the original is not its journal.
     cursor.execute(f"UPDATE {alias}.main.queuack_meta SET database_id = $id", {"id": os.urandom(16)})
     for table in ("queuack_sessions", "queuack_answers"):
@@ -77,7 +79,7 @@ def export_history(connections: Connections, read: ReadExport) -> Copied:
     """
     with connections.copier() as cursor, _explained("export"):
         target = _folder(cursor) / read.name
-        _remove(target)
+        remove_copy(target)
         target.mkdir(mode=0o700)
         since = _NO_BOUNDS[0] if read.since is None else read.since
         until = _NO_BOUNDS[1] if read.until is None else read.until
@@ -88,14 +90,14 @@ def export_history(connections: Connections, read: ReadExport) -> Copied:
                 part = target / table
                 part.mkdir(mode=0o700)
                 cursor.execute(
-                    f"COPY ({sql(f'export_{table}')}) TO {_text(part)} "
+                    f"COPY ({sql(f'export_{table}')}) TO {quoting.text(part)} "
                     "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day), OVERWRITE_OR_IGNORE)",
                     {"since": since, "until": until},
                 )
                 rows[table] = cursor.fetchone()[0]
             _settle(target)
         except BaseException:
-            _remove(target)
+            remove_copy(target)
             raise
         return Copied(str(target), rows)
 
@@ -104,18 +106,10 @@ def _settle(folder: Path) -> None:
     """Make all files private to this user, and durable, with their names."""
     for place, _, files in os.walk(folder, topdown=False):
         os.chmod(place, 0o700)
-        for name in files:
-            os.chmod(os.path.join(place, name), 0o600)
-            _sync(os.path.join(place, name), os.O_RDONLY)
-        _sync(place, os.O_RDONLY | os.O_DIRECTORY)
-
-
-def _sync(path: str, flags: int) -> None:
-    descriptor = os.open(path, flags | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        for file in files:
+            os.chmod(os.path.join(place, file), 0o600)
+            sync(os.path.join(place, file))
+        sync(place)
 
 
 def _folder(cursor: Any) -> Path:
@@ -152,16 +146,9 @@ def _explained(what: str) -> Iterator[None]:
         raise kind(f"the {what} could not be made: {error}. Nothing of it is left") from error
 
 
-def _remove(target: Path) -> None:
+def remove_copy(target: Path) -> None:
+    """Delete a copy, or what there is of it."""
     if target.is_dir():
         shutil.rmtree(target)
     for left in (target, Path(f"{target}.wal")):
         left.unlink(missing_ok=True)
-
-
-def _text(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

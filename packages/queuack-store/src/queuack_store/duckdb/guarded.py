@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 import msgspec
 
+from queuack_store.duckdb import quoting
 from queuack_store.duckdb.checking import check_select
 from queuack_store.duckdb.connection import Connections
 from queuack_store.duckdb.files import new_file
@@ -71,8 +72,8 @@ def _run(cursor: Any, path: Path | None, read: ReadSql) -> Table:
 def _to_file(cursor: Any, path: Path, read: ReadSql, columns: list[str], types: list[str]) -> Path:
     target = new_file(path)
     query = _recast(read.query, columns, types, _HUGE, "VARCHAR")
-    quoted = str(target).replace("'", "''")
-    cursor.execute(f"COPY ({query}) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)", read.params)
+    copy = f"COPY ({query}) TO {quoting.text(target)} (FORMAT parquet, COMPRESSION zstd)"
+    cursor.execute(copy, read.params)
     os.chmod(target, 0o600)
     return target
 
@@ -82,8 +83,7 @@ def _recast(query: str, columns: list[str], types: list[str], old: re.Pattern[st
     parts = []
     for place, (name, kind) in enumerate(zip(columns, types, strict=True), 1):
         cast = f"CAST(#{place} AS {old.sub(new, kind)})" if old.search(kind) else f"#{place}"
-        quoted = name.replace('"', '""')
-        parts.append(f'{cast} AS "{quoted}"')
+        parts.append(f"{cast} AS {quoting.name(name)}")
     return f"SELECT {', '.join(parts)} FROM (\n{query.rstrip().rstrip(';')}\n)"
 
 

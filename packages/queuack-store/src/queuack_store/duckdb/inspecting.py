@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from queuack_store.duckdb.failures import explain_opening, unreadable
 from queuack_store.duckdb.migrate import refuse_newer, version_of
 from queuack_store.duckdb.queries import latest_version, sql
 from queuack_store.duckdb.repair import connect_repaired, would_mend
+from queuack_store.durable import sync
 from queuack_store.errors import StorageError
 
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"memory_limit": "512MB", "threads": "2"}
@@ -43,9 +46,7 @@ def inspect(path: Path) -> Inspection:
     """Look at the file; damage is reported, not raised."""
     found = Inspection()
     try:
-        connection = duckdb.connect(
-            str(path), read_only=True, config={"memory_limit": "512MB", "threads": "2"}
-        )
+        connection = duckdb.connect(str(path), read_only=True, config=_CONFIG)
     except duckdb.Error as error:
         found.error = explain_opening(error, path)
         if found.error is None:
@@ -53,16 +54,23 @@ def inspect(path: Path) -> Inspection:
         if found.mends is not None:
             _try_on_a_copy(path, found)
         return found
-    try:
+    with _reported(connection, path, found):
         lock_down(connection, [])
         _look(connection, str(path), found)
+    return found
+
+
+@contextmanager
+def _reported(connection: Any, path: Path, found: Inspection) -> Iterator[None]:
+    """Keep what goes wrong as what was found, and close the connection."""
+    try:
+        yield
     except StorageError as error:
         found.error = error
     except duckdb.Error as error:
         found.error = unreadable(error, path)
     finally:
         connection.close()
-    return found
 
 
 def _try_on_a_copy(path: Path, found: Inspection) -> None:
@@ -80,14 +88,8 @@ def _try_on_a_copy(path: Path, found: Inspection) -> None:
             return
         except OSError:
             return  # no room for a copy: opening will tell
-        try:
+        with _reported(connection, path, found):
             _look(connection, str(path), found)
-        except StorageError as error:
-            found.error = error
-        except duckdb.Error as error:
-            found.error = unreadable(error, path)
-        finally:
-            connection.close()
 
 
 def _look(connection: Any, path: str, found: Inspection) -> None:
@@ -118,8 +120,4 @@ def _change(path: Path, statement: str, value: object) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute(statement, {"value": value})
         connection.execute("CHECKPOINT")
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)

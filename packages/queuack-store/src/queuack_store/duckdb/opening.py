@@ -14,6 +14,7 @@ from queuack_store.duckdb.files import folder_of, memory_folder
 from queuack_store.duckdb.migrate import bring_up_to_date
 from queuack_store.duckdb.queries import sql
 from queuack_store.duckdb.repair import connect_repaired, refuse_orphan_log, set_aside_aborted
+from queuack_store.durable import sync
 from queuack_store.errors import DamagedFileError, ReadOnlyStoreError
 
 
@@ -48,7 +49,7 @@ def create(path: Path) -> None:
     try:
         _make(draft)
         os.rename(draft, path)
-        sync_folder(path.parent)
+        sync(path.parent)
     except duckdb.Error as error:
         known = explain_opening(error, path)
         if known is None:
@@ -71,8 +72,7 @@ def _make(draft: Path) -> None:
     finally:
         connection.close()
     os.chmod(draft, 0o600)
-    with open(draft, "rb+") as file:
-        os.fsync(file.fileno())
+    sync(draft)
 
 
 def _remove(draft: Path) -> None:
@@ -89,12 +89,3 @@ def _check(connection: Any, path: Path) -> None:
             "Restore a backup; the original is kept beside it",
             path=str(path), broken=[rule for rule, _ in broken],
         )  # fmt: skip
-
-
-def sync_folder(folder: Path) -> None:
-    """Make names in a folder durable; DuckDB never does."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
