@@ -14,7 +14,7 @@ from queuack_store.clock import Clock
 from queuack_store.duckdb import opening
 from queuack_store.duckdb.applier import Applier, roll_back
 from queuack_store.duckdb.connection import Connections
-from queuack_store.duckdb.copying import back_up, export_history
+from queuack_store.duckdb.copying import back_up, export_history, remove_copy
 from queuack_store.duckdb.failures import explain, is_fatal, is_full, unreadable
 from queuack_store.duckdb.files import make_folder, remove_leftovers
 from queuack_store.duckdb.guarded import run_select
@@ -36,6 +36,7 @@ from queuack_store.engine.reads import (
 )
 from queuack_store.errors import FileReplacedError, StorageError, StoreClosedError
 from queuack_store.outputs import Outputs
+from queuack_store.requests import Copied
 
 _log = logging.getLogger("queuack.duckdb")
 
@@ -207,6 +208,10 @@ class DuckBackend:
     def end_reads(self) -> None:
         """Interrupt the reads that run, wait for them, and take no more."""
         self._connections.end_reads()
+
+    def discard(self, copied: Copied) -> None:
+        """Delete a copy that nobody will come for."""
+        remove_copy(Path(copied.path))
 
     def checkpoint_due(self) -> bool:
         """Return whether DuckDB's log has grown to 64 MB or 20,000 transactions."""

@@ -13,11 +13,12 @@ from queuack_store.engine.changes import decode, encode
 from queuack_store.engine.core import KEPT, Applied, Core, Decision
 from queuack_store.engine.inbox import Ask, CloseSession, Inbox, OpenSession, Sink
 from queuack_store.engine.journalling import Journal, MemoryJournal, Probe, no_probe
+from queuack_store.engine.lookup import Loaded
 from queuack_store.engine.reading import Reading
 from queuack_store.engine.reads import Backend
 from queuack_store.errors import QueuackError, StorageError, StorageFullError, StoreClosedError
 from queuack_store.jobs import SessionInfo
-from queuack_store.requests import Claim, Enqueue, Finish, Verdict
+from queuack_store.requests import Claim, Copied, Enqueue, Finish, Verdict
 
 FULL_DISK_PAUSE_S = 0.5  # how long the engine rests before it tries a full disk again by itself
 REPLAY_RECORDS = 500  # per transaction when the journal's tail is replayed
@@ -334,9 +335,11 @@ class Engine:
         self._refuse_left(error)
 
     def _refuse_left(self, error: QueuackError | None = None) -> None:
-        """Answer what came too late for any cycle."""
+        """Answer what came too late for any cycle; a copy that did is nobody's."""
         for item in self._inbox.drain():
-            if isinstance(item, Ask):
+            if isinstance(item, Loaded) and isinstance(item.value, Copied):
+                self._backend.discard(item.value)
+            elif isinstance(item, Ask):
                 item.sink.reply(item, error or self._fault or StoreClosedError("the queue is closing"))
                 item.sink.flush()
 
@@ -344,6 +347,7 @@ class Engine:
         """Apply what is left and close the file; False where the journal is still needed."""
         whole = self._applier.stop()  # first: it frees the reads that wait for it on a full disk
         self._reading.stop()
+        self._refuse_left()
         safe = whole and self._backend.checkpoint()
         self._backend.close()
         return safe

@@ -12,6 +12,7 @@ import msgspec
 
 from queuack_store.engine.changes import Record
 from queuack_store.jobs import NewRun, SessionInfo, StoredJob
+from queuack_store.requests import Copied
 
 
 class ReadJobs(msgspec.Struct, frozen=True):
@@ -128,6 +129,10 @@ class Backend(Protocol):
 
     def end_reads(self) -> None:
         """Interrupt the reads that run, wait for them, and take no more."""
+        ...
+
+    def discard(self, copied: Copied) -> None:
+        """Delete a copy that nobody will come for."""
         ...
 
     def checkpoint_due(self) -> bool:
