@@ -91,7 +91,7 @@ def one_figure(peer: QueuePeer, phase: str, size: int) -> dict[str, float]:
                 "PEER_FOLDER": name,
                 "PEER_VARIANT": peer.variant,
                 "PEER_MARKS": f"{name}/marks",
-                "PYTHONPATH": f"{HERE}:{HERE / 'queues'}",
+                "PYTHONPATH": f"{HERE}:{HERE / 'queues'}:{venvs.ROOT}",
             }
             command = [python, str(HERE / "measure_queue.py"), peer.adapter, phase, str(size)]
             return dict(asked(command, environment, folder))

@@ -24,59 +24,47 @@ class QueuePeer:
 
 
 _REDIS = ("redis==7.4.1", "hiredis==3.5.0")
-_CELERY = ("celery[redis]==5.7.0", "redis==7.4.1")
-_DRAMATIQ = ("dramatiq[redis]==2.2.1", *_REDIS)
-_TASKIQ = ("taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0")
-_SAQ = ("saq[redis,hiredis]==0.26.4", "typing_extensions==4.16.0", *_REDIS)
-_RQ = ("rq==3.0.0", *_REDIS)
-_STREAQ = ("streaq==7.2.0", "coredis==6.9.0")
-_PGQUEUER = (
-    "pgqueuer==1.6.0",
-    "asyncpg==0.31.0",
-    "typer==0.16.1",
-    "click==8.1.8",
-)  # its CLI fails with newer typers
 _HUEY = ("huey==3.5.4", *_REDIS)
+# PgQueuer's command fails with newer typers.
+_PGQUEUER = ("pgqueuer==1.6.0", "asyncpg==0.31.0", "typer==0.16.1", "click==8.1.8")
 
-OURS = QueuePeer(
-    "queuack", "queuack_peer", (), None, POWER, "one DuckDB file, owner process, 2 processes", default=True
-)
+
+def _on_redis(
+    name: str, packages: tuple[str, ...], settings: str, variant: str = "", default: bool = False
+) -> list[QueuePeer]:
+    """A queue on Redis as it comes, and on Redis that waits for the disk; only that may be a default."""
+    adapter = f"{name.lower()}_peer"
+    return [
+        QueuePeer(f"{name}, Redis", adapter, packages, "redis", SNAPSHOT, settings, variant),
+        QueuePeer(f"{name}, Redis AOF", adapter, packages, "redis-aof", POWER, settings, variant, default),
+    ]
+
+
 QUEUES = [
-    OURS,
     QueuePeer(
-        "huey, SQLite", "huey_peer", _HUEY, None, POWER, "fsync=True, 2 processes", "fsync", default=True
+        "queuack",
+        "queuack_peer",
+        (),
+        None,
+        POWER,
+        "one DuckDB file, owner process, 2 processes",
+        default=True,
     ),
+    QueuePeer("huey, SQLite", "huey_peer", _HUEY, None, POWER, "fsync, 2 processes", "fsync", default=True),
     QueuePeer("huey, SQLite, no fsync", "huey_peer", _HUEY, None, PROCESS, "2 processes", "nofsync"),
-    QueuePeer("huey, Redis", "huey_peer", _HUEY, "redis", SNAPSHOT, "2 processes", "redis"),
-    QueuePeer("huey, Redis AOF", "huey_peer", _HUEY, "redis-aof", POWER, "2 processes", "redis"),
-    QueuePeer("RQ, Redis", "rq_peer", _RQ, "redis", SNAPSHOT, "2 SimpleWorkers"),
-    QueuePeer("RQ, Redis AOF", "rq_peer", _RQ, "redis-aof", POWER, "2 SimpleWorkers"),
-    QueuePeer("Celery, Redis", "celery_peer", _CELERY, "redis", SNAPSHOT, "prefork 2, acks late, results"),
-    QueuePeer(
-        "Celery, Redis AOF",
-        "celery_peer",
-        _CELERY,
-        "redis-aof",
-        POWER,
-        "prefork 2, acks late, results",
-        default=True,
+    *_on_redis("huey", _HUEY, "2 processes", variant="redis"),
+    *_on_redis("RQ", ("rq==3.0.0", *_REDIS), "2 SimpleWorkers"),
+    *_on_redis(
+        "Celery", ("celery[redis]==5.7.0", "redis==7.4.1"), "prefork 2, acks late, results", default=True
     ),
-    QueuePeer("dramatiq, Redis", "dramatiq_peer", _DRAMATIQ, "redis", SNAPSHOT, "2 × 8 threads, results"),
-    QueuePeer(
-        "dramatiq, Redis AOF",
-        "dramatiq_peer",
-        _DRAMATIQ,
-        "redis-aof",
-        POWER,
-        "2 × 8 threads, results",
-        default=True,
+    *_on_redis("dramatiq", ("dramatiq[redis]==2.2.1", *_REDIS), "2 × 8 threads, results", default=True),
+    *_on_redis("taskiq", ("taskiq==0.13.0", "taskiq-redis==1.2.4", "hiredis==3.5.0"), "2 processes, results"),
+    *_on_redis(
+        "SAQ",
+        ("saq[redis,hiredis]==0.26.4", "typing_extensions==4.16.0", *_REDIS),
+        "2 × 10 coroutines, results",
     ),
-    QueuePeer("taskiq, Redis", "taskiq_peer", _TASKIQ, "redis", SNAPSHOT, "2 processes, results"),
-    QueuePeer("taskiq, Redis AOF", "taskiq_peer", _TASKIQ, "redis-aof", POWER, "2 processes, results"),
-    QueuePeer("SAQ, Redis", "saq_peer", _SAQ, "redis", SNAPSHOT, "2 × 10 coroutines, results"),
-    QueuePeer("SAQ, Redis AOF", "saq_peer", _SAQ, "redis-aof", POWER, "2 × 10 coroutines, results"),
-    QueuePeer("streaQ, Redis", "streaq_peer", _STREAQ, "redis", SNAPSHOT, "2 × 16 coroutines, results"),
-    QueuePeer("streaQ, Redis AOF", "streaq_peer", _STREAQ, "redis-aof", POWER, "2 × 16 coroutines, results"),
+    *_on_redis("streaQ", ("streaq==7.2.0", "coredis==6.9.0"), "2 × 16 coroutines, results"),
     QueuePeer(
         "Procrastinate",
         "procrastinate_peer",
@@ -86,13 +74,7 @@ QUEUES = [
         "2 processes, no results",
     ),
     QueuePeer(
-        "PgQueuer",
-        "pgqueuer_peer",
-        _PGQUEUER,
-        "postgres",
-        POWER,
-        "2 processes, no results",
-        default=True,
+        "PgQueuer", "pgqueuer_peer", _PGQUEUER, "postgres", POWER, "2 processes, no results", default=True
     ),
 ]
 

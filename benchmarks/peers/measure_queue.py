@@ -31,11 +31,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import marks
+
+from benchmarks.measuring import cpu_s, percentile, pss_mb
 
 PROCESSES = 2
 BATCH = 10_000
@@ -116,18 +118,18 @@ async def latency(adapter: Any, producer: Any, count: int) -> dict[str, float]:
         wait_for_starts(WARM_UP, started)
         await asyncio.sleep(3)  # idle: what is measured is what waits
         pids = [*tree(started), *servers()]
-        memory, used = sum(map(pss, pids)) / 1e6, sum(map(cpu_seconds, pids))
+        memory, used = total(pss_mb, pids), total(cpu_s, pids)
         began, asked = time.monotonic_ns(), {}
         for i in range(count):
             await asyncio.sleep(max(0.0, (began + i * INTERVAL_SECONDS * 1e9 - time.monotonic_ns()) / 1e9))
             asked[WARM_UP + i] = time.monotonic_ns()
             await one(WARM_UP + i)
         found = wait_for_starts(WARM_UP + count, started)
-        used = sum(map(cpu_seconds, pids)) - used
-    waits = sorted((at - asked[x]) / 1e6 for x, at, _ in found if x in asked)
+        used = total(cpu_s, pids) - used
+    waits = [(at - asked[x]) / 1e6 for x, at, _ in found if x in asked]
     return {
-        "latency_p50": waits[len(waits) // 2],
-        "latency_p99": waits[min(len(waits) - 1, int(len(waits) * 0.99))],
+        "latency_p50": percentile(waits, 0.5),
+        "latency_p99": percentile(waits, 0.99),
         "cpu_percent": used / (count * INTERVAL_SECONDS) * 100,
         "pss_idle": memory,
     }
@@ -205,21 +207,13 @@ def servers() -> list[int]:
     return found
 
 
-def pss(process: int) -> int:
-    """The memory of a process in bytes, with its part of what it shares."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
-
-
-def cpu_seconds(process: int) -> float:
-    try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def total(measure: Callable[[int], float], processes: list[int]) -> float:
+    """Add up what processes cost; a server's helpers come and go, and those that have gone count nothing."""
+    added = 0.0
+    for process in processes:
+        with suppress(OSError, StopIteration):
+            added += measure(process)
+    return added
 
 
 async def measure(adapter: Any, phase: str, size: int) -> dict[str, float]:
