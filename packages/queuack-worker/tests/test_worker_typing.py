@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from queuack_store.testing.typechecking import refused_lines
 
 PROGRAM = """
 from queuack_store import DuckQueue, job
@@ -55,10 +54,5 @@ WorkerPool(queue, max_load="much")  # refused
 
 def test_a_type_checker_sees_through_the_decorators(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    program = tmp_path / "program.py"
-    program.write_text(PROGRAM)
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", program.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    refused = {i for i, line in enumerate(PROGRAM.splitlines(), 1) if line.endswith("# refused")}
-    found = {int(line.split(":")[1]) for line in done.stdout.splitlines() if ": error:" in line}
-    assert found == refused, done.stdout + done.stderr
+    refused, found, said = refused_lines(PROGRAM, tmp_path)
+    assert found == refused, said
