@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from queuack_store import ids
-from queuack_store.errors import InvalidRequestError
+from queuack_store.callables import resolve
+from queuack_store.errors import InvalidRequestError, PayloadError
 from queuack_store.payload import decode_call, encode_call
 
 from queuack_worker.settings import HookLike
@@ -92,22 +93,12 @@ def loaded(hooks: Mapping[str, HookLike]) -> dict[str, Hook]:
     found: dict[str, Hook] = {}
     for name, hook in hooks.items():
         try:
-            func = _named(hook) if isinstance(hook, str) else hook
-        except (ImportError, AttributeError) as error:
+            func = resolve(hook) if isinstance(hook, str) else hook
+        except PayloadError as error:
             raise InvalidRequestError(f"{name}: {hook} can't be imported: {error}", hook=name) from error
         if not callable(func):
             raise InvalidRequestError(f"{name}: {hook} is no function", hook=name)
         found[name] = func
-    return found
-
-
-def _named(task: str) -> Any:
-    from importlib import import_module
-
-    module, _, path = task.partition(":")
-    found: Any = import_module(module)
-    for part in path.split("."):
-        found = getattr(found, part)
     return found
 
 
