@@ -151,16 +151,21 @@ class Encoding:
         extra = self._extra.get(id(step.node))
         return step.node.kwargs if not extra else {**(step.node.kwargs or {}), **extra}
 
+    def path_of(self, step: Step) -> str:
+        """Return the names of the runs around a node and its own, from the top, with slashes between."""
+        return f"{self._paths[step.run_id]}/{step.node.name}"
+
     def cache_of(self, step: Step) -> CacheFacts | None:
         """Return what a cached node depends on, beside its parents' results; None for other nodes."""
         node = step.node
         if node.caching is None or node.func is None:
             return None
-        name = f"{self._paths[step.run_id]}/{node.name}"
         refresh = self._refresh if isinstance(self._refresh, bool) else node.name in self._refresh
         args = fingerprint.of_value((node.args, self.kwargs_of(step) or {}))
         params = self._params_print if takes_context(node.func) else ""
-        return CacheFacts(name, self.code_of(node.func), args, params, node.caching.ttl_s, refresh)
+        return CacheFacts(
+            self.path_of(step), self.code_of(node.func), args, params, node.caching.ttl_s, refresh
+        )
 
     def map_of(self, source: Step, step: Step) -> MapFacts:
         """Return what the worker of `source` needs to know of the map `step`."""

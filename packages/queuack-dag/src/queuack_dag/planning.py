@@ -65,16 +65,10 @@ class _Planner:
         self._store = queue.store
         self._encoding = encoding
         self._steps = {step.id: step for step in found.steps}
-        self._names = {step.id: self._name(step, found) for step in found.steps}
+        top = f"{found.runs[0].name}/"
+        self._names = {step.id: encoding.path_of(step).removeprefix(top) for step in found.steps}
         self._dags = {run.id: run.name for run in found.runs}
         self._known: dict[bytes, Any] = {}  # the results of what is cached, and of jobs outside
-
-    def _name(self, step: Step, found: Layout) -> str:
-        behind = {run.id: run for run in found.runs}
-        name, run = step.node.name, behind[step.run_id]
-        while run.parent_id is not None:
-            name, run = f"{run.name}/{name}", behind[run.parent_id]
-        return name
 
     def decide(self, step: Step) -> Planned:
         name, cache = self._names[step.id], self._encoding.cache_of(step)
