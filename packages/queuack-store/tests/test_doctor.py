@@ -17,12 +17,17 @@ from queuack_store import (
     FileInUseError,
     NewerSchemaError,
     NotADatabaseError,
+    RecordRefusedError,
     StorageError,
     doctor,
     repair,
 )
 from queuack_store.duckdb import damage
+from queuack_store.engine.changes import JobState, NewRow, Record, encode
+from queuack_store.ids import new_id
+from queuack_store.jobs import NewJob
 from queuack_store.journal import journal_files, scan
+from queuack_store.journal.record import HEADER_BYTES, new_header, pack_prefix, unpack_header
 from queuack_store.testing.tasks import echo, finish
 
 
@@ -235,6 +240,46 @@ def test_another_databases_journal(tmp_path):
     mended = repair(path, accept_loss=True)
     assert mended.healthy
     assert opened(path).keys() == set(ids)  # DuckDB's own log had it all
+
+
+def test_a_record_that_duckdb_never_takes_is_passed_over_only_when_told(tmp_path):
+    path, ids = crash(tmp_path)
+    (segment,) = journal_files(path)
+    found = scan(segment)
+    cycle = found.last_cycle + 1
+    # Whole and with the right checksum, but its priority fits into no column.
+    spec = NewJob(new_id(), "mod:fn", b"p")
+    nothing = [None] * 5
+    state = JobState(1_000_000, "pending", 1_000, None, 0, 0, *nothing, 0, None, None, False, 3)
+    body = encode(Record(cycle, 0.0, 2_000_000, 2_000_000, new=[NewRow(spec, 0.0, state)]))
+    header = unpack_header(segment.read_bytes()[:HEADER_BYTES])
+    with open(segment, "rb+") as file:
+        file.seek(found.good_bytes)
+        file.write(pack_prefix(header, cycle, body) + body)
+    with pytest.raises(RecordRefusedError, match=f"cycle {cycle} .*accept_loss=True"):
+        repair(path)
+    assert scan(segment).last_cycle == cycle
+    mended = repair(path, accept_loss=True)
+    assert mended.healthy
+    assert any(f"cycle {cycle}" in lost for lost in mended.lost)
+    assert opened(path).keys() == set(ids)
+
+
+def test_a_journal_with_a_gap_is_set_aside_only_when_told(tmp_path):
+    path, ids = crash(tmp_path)
+    (segment,) = journal_files(path)
+    raw = segment.read_bytes()
+    header, newest = unpack_header(raw[:HEADER_BYTES]), scan(segment).last_cycle
+    late = new_header(header.database, header.epoch, header.number, newest + 3)
+    segment.write_bytes(late.pack() + bytes(len(raw) - HEADER_BYTES))
+    before = segment.read_bytes()
+    with pytest.raises(DamagedJournalError, match="accept_loss=True"):
+        repair(path)
+    assert segment.read_bytes() == before
+    mended = repair(path, accept_loss=True)
+    assert mended.healthy
+    assert any(f"cycles {newest + 1} to {newest + 2}" in lost for lost in mended.lost)
+    assert opened(path).keys() == set(ids)  # DuckDB's own log had them
 
 
 def test_a_tear_that_mending_does_not_heal_is_a_problem(tmp_path):

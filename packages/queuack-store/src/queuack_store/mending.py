@@ -46,7 +46,7 @@ def repair(path: str | os.PathLike[str], accept_loss: bool = False) -> Diagnosis
 
     Raises:
         FileInUseError: somebody has it open. DamagedFileError (and its kinds): it can't be repaired, or
-            not without `accept_loss`; the files are as they were. Other StorageErrors: as for opening.
+            not without `accept_loss`; then nothing is given up. Other StorageErrors: as for opening.
     """
     diagnosis = Diagnosis(file_path(path))
     target = Path(diagnosis.path)
@@ -100,7 +100,7 @@ class _Repair:
         if remedy.loses is not None and not self._accept_loss:
             raise type(error)(
                 f"{error.message}. With accept_loss=True it would be repaired: {remedy.what}. Lost by it: "
-                f"{remedy.loses}. The files are as they were",
+                f"{remedy.loses}. Nothing of it was done",
                 **error.facts,
             ) from error
         self._keep()
