@@ -109,7 +109,26 @@ def test_a_failure_inside_fails_the_node_and_skips_what_follows(memory: DuckQueu
     assert dag.execute() is False
     states = {row["name"]: row["status"] for row in dag.get_jobs()}
     assert states == {"sub": NodeStatus.FAILED, "after": NodeStatus.SKIPPED, "later": NodeStatus.SKIPPED}
+    assert (dag.progress["failed"], dag.progress["skipped"]) == (1, 2)
     assert dag.run.get_subdags()[1].progress["skipped"] == 3
+
+
+def test_a_subdag_that_was_cancelled_by_itself_says_so(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory)
+    dag.add_subdag(factory, "sub")
+    dag.add_node(one, "after", depends_on="sub")
+    dag.submit()
+    (child,) = dag.run.get_subdags()
+    assert child.cancel() == 3
+    states = {row["name"]: row["status"].value for row in dag.get_jobs()}
+    assert states == {"sub": "cancelled", "after": "skipped"}
+    assert (dag.progress["cancelled"], dag.progress["skipped"]) == (1, 1)
+    job = dag.get_job("sub")
+    assert job is not None
+    assert job.status == "cancelled"
+    assert dag.execute() is False
+    assert dag.resume() == 5
+    assert dag.execute()
 
 
 def test_a_dag_cannot_hold_itself(memory: DuckQueue) -> None:

@@ -15,7 +15,7 @@ from queuack_worker.facts import facts_of
 
 from queuack_dag.errors import UnknownNodeError, UnknownRunError
 from queuack_dag.mapping import COLLECT_TASK
-from queuack_dag.status import ENDED, DAGRunStatus, NodeStatus, Progress, of_run, progress_of
+from queuack_dag.status import ENDED, DAGRunStatus, NodeStatus, Progress, counted, of_run, progress_of
 from queuack_dag.subdags import GATHER_TASK
 from queuack_dag.views import NodeView, node_view, with_status
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 RESULTS_AT_ONCE = 500  # of at most 16 MB each; they travel in frames
 GATHERERS = (GATHER_TASK, COLLECT_TASK)  # of nodes with a run of their own below
-_COUNTS = "SELECT status, count(*) FROM jobs WHERE dag_run_id = $run::UUID GROUP BY ALL"
+_COUNTS = """
+SELECT status, count(*), count(*) FILTER (status = 'skipped' AND task IN ($gather, $collect))
+FROM jobs WHERE dag_run_id = $run::UUID GROUP BY ALL
+"""
 
 
 class Standing:
@@ -98,10 +101,13 @@ class Standing:
 
     def get_progress(self) -> Progress:
         """Count the run's own nodes by `NodeStatus`; a sub-DAG counts as one."""
-        rows = self.queue.store.call(Sql(_COUNTS, {"run": self.dag_run_id})).rows
+        asked = {"run": self.dag_run_id, "gather": GATHER_TASK, "collect": COLLECT_TASK}
+        rows = self.queue.store.call(Sql(_COUNTS, asked)).rows
         if not rows:
             self.info()
-        return progress_of({str(status): int(count) for status, count in rows})
+        if any(gathering for _, _, gathering in rows):  # these say how the run below ended
+            return counted(node["status"] for node in self.get_jobs())
+        return progress_of({str(status): int(count) for status, count, _ in rows})
 
     @property
     def progress(self) -> Progress:
@@ -260,6 +266,6 @@ class Standing:
 def _as_its_run(node: NodeView, behind: dict[str, DAGRunStatus]) -> NodeView:
     # The job that gathers is skipped where its sub-DAG did not succeed; the node then says how that ended.
     status = behind.get(node["id"])
-    if node["status"] is NodeStatus.SKIPPED and status is DAGRunStatus.FAILED:
-        return with_status(node, NodeStatus.FAILED)
+    if node["status"] is NodeStatus.SKIPPED and status in (DAGRunStatus.FAILED, DAGRunStatus.CANCELLED):
+        return with_status(node, NodeStatus(status.value))
     return node

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from queuack_store.states import JobStatus
@@ -71,7 +72,15 @@ _JOB_WORDS = {"claimed": "running", "waiting": "pending"}
 
 def progress_of(counts: dict[str, int]) -> Progress:
     """Return the progress that counts by job status give."""
-    progress = Progress((status.value, 0) for status in NodeStatus)
+    progress = counted(())
     for status, count in counts.items():
         progress[OF_JOB[status].value] += count
+    return progress
+
+
+def counted(nodes: Iterable[NodeStatus]) -> Progress:
+    """Return the progress of nodes that stand so."""
+    progress = Progress((status.value, 0) for status in NodeStatus)
+    for status in nodes:
+        progress[status.value] += 1
     return progress
