@@ -21,7 +21,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from queuack_dag import DAG
@@ -97,8 +97,9 @@ def floor(count: int) -> float:
     return (time.perf_counter() - began) * 1_000 / count
 
 
-def measure(args: argparse.Namespace) -> Iterator[list[Row]]:
-    """Give the whole of each workload, its parts, and its floor."""
+def measure(args: argparse.Namespace) -> list[Row]:
+    """Return the whole of each workload, its parts, and its floor."""
+    rows = []
     for name, (build, count, measure) in WORKLOADS.items():
         if args.only and args.only != name:
             continue
@@ -115,9 +116,13 @@ def measure(args: argparse.Namespace) -> Iterator[list[Row]]:
         bare = [floor(count) for _ in range(args.runs)]
         facts = {"settings": {"nodes": count}, "durable": False, "floor": True}
         found.append(row("dag", measure, bare, "ms/node", system="thread pool (no state)", **facts))
-        yield found
+        measuring.show(found)
+        rows += found
     if args.only in (None, "map") and args.owner == "process":
-        yield mapping.measure(min(args.runs, 3), args.quick)
+        found = mapping.measure(min(args.runs, 3), args.quick)
+        measuring.show(found)
+        rows += found
+    return rows
 
 
 def main() -> None:
@@ -132,11 +137,7 @@ def main() -> None:
         facts = measuring.machine(folder, LIBRARIES)
     facts["profile"] = "quick" if args.quick else "full"
     print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
-    rows: list[Row] = []
-    for found in measure(args):
-        measuring.show(found)
-        rows += found
-        measuring.save(args.json, facts, rows)
+    measuring.save(args.json, facts, measure(args))
 
 
 if __name__ == "__main__":
