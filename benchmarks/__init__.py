@@ -12,7 +12,8 @@ Every script writes one JSON file of the same form, and so does whoever measures
          "durable": true,             # whether the answer waits for the disk
          "low": 29800.5, "high": 30400.1, "runs": 3,
          ...                          # optional: "floor" (true: no peer, but what nobody can beat), "cpu_us"
-        }]}
+        }],
+     "failures": [{"table": "queue", "system": "…", "what": "drain", "why": "…"}]}  # optional
 
 `machine` names cores, system, the disk's fdatasync rate and versions. `report.py` reads all such files.
 """

@@ -21,7 +21,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from queuack_dag import DAG
@@ -97,9 +97,8 @@ def floor(count: int) -> float:
     return (time.perf_counter() - began) * 1_000 / count
 
 
-def measure(args: argparse.Namespace) -> list[Row]:
-    """Return the whole of each workload, its parts, and its floor."""
-    rows = []
+def measure(args: argparse.Namespace) -> Iterator[list[Row]]:
+    """Give the whole of each workload, its parts, and its floor."""
     for name, (build, count, measure) in WORKLOADS.items():
         if args.only and args.only != name:
             continue
@@ -116,13 +115,9 @@ def measure(args: argparse.Namespace) -> list[Row]:
         bare = [floor(count) for _ in range(args.runs)]
         facts = {"settings": {"nodes": count}, "durable": False, "floor": True}
         found.append(row("dag", measure, bare, "ms/node", system="thread pool (no state)", **facts))
-        measuring.show(found)
-        rows += found
+        yield found
     if args.only in (None, "map") and args.owner == "process":
-        found = mapping.measure(min(args.runs, 3), args.quick)
-        measuring.show(found)
-        rows += found
-    return rows
+        yield mapping.measure(min(args.runs, 3), args.quick)
 
 
 def main() -> None:
@@ -137,7 +132,11 @@ def main() -> None:
         facts = measuring.machine(folder, LIBRARIES)
     facts["profile"] = "quick" if args.quick else "full"
     print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
-    measuring.save(args.json, facts, measure(args))
+    rows: list[Row] = []
+    for found in measure(args):
+        measuring.show(found)
+        rows += found
+        measuring.save(args.json, facts, rows)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+Failure = dict[str, str]  # table, system, what, why
 
 ROOT = Path(__file__).resolve().parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -132,9 +133,18 @@ def number(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.3g}"
 
 
-def save(path: str | None, facts: dict[str, Any], rows: Sequence[Row]) -> None:
-    """Write a result file; does nothing without a path."""
-    if path is not None:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump({"machine": facts, "rows": list(rows)}, file, indent=1)
-            file.write("\n")
+def failure(table: str, system: str, what: str, why: str) -> Failure:
+    """Return what the page says of a figure that could not be taken."""
+    return {"table": table, "system": system, "what": what, "why": why}
+
+
+def save(
+    path: str | None, facts: dict[str, Any], rows: Sequence[Row], failures: Sequence[Failure] = ()
+) -> None:
+    """Write a result file, whole or not at all; does nothing without a path."""
+    if path is None:
+        return
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    found = {"machine": facts, "rows": list(rows), "failures": list(failures)}
+    Path(f"{path}.new").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    os.replace(f"{path}.new", path)

@@ -63,14 +63,14 @@ def main() -> None:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="queuack-bench-", dir=asked.folder) as folder:
         facts = measuring.machine(folder, LIBRARIES)
+        facts["profile"] = "quick" if asked.quick else "full"
         print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
         stage = Stage(Path(folder), asked.runs or (3 if asked.quick else 9), asked.quick, (0,))
         rows = []
         for one in measure(stage):
             measuring.show([one])
             rows.append(one)
-        facts |= {"profile": "quick" if asked.quick else "full"}
-        measuring.save(asked.json, facts, rows)
+            measuring.save(asked.json, facts, rows)
 
 
 def measure(stage: Stage) -> Iterator[Row]:

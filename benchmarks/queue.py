@@ -52,6 +52,7 @@ def main() -> None:
     chosen = asked.only or [name for name in LOADS if name != "growth" or asked.long]
     with tempfile.TemporaryDirectory(prefix="queuack-bench-", dir=asked.folder) as folder:
         facts = measuring.machine(folder, LIBRARIES)
+        facts["profile"] = _profile(asked)
         print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
         runs = asked.runs or (2 if asked.quick else 3)
         pending = (0, asked.pending) if asked.pending else (0,)
@@ -64,7 +65,7 @@ def main() -> None:
                 rows.append(one)
                 measuring.save(asked.json, facts, rows)  # what was measured stays, whatever comes
             stage.sweep()
-        facts |= {"fdatasync_after": round(measuring.fdatasync_rate(folder)), "profile": _profile(asked)}
+        facts["fdatasync_after"] = round(measuring.fdatasync_rate(folder))
         measuring.save(asked.json, facts, rows)
     print(f"{len(rows)} figures in {time.monotonic() - began:.0f} s")
 

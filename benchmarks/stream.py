@@ -35,7 +35,7 @@ from itertools import islice
 from typing import Any
 
 from benchmarks import measuring
-from benchmarks.measuring import Row, row
+from benchmarks.measuring import Failure, Row, row
 
 Rows = Iterable[dict[str, Any]]
 NAMES = ["id", "value", "name", "score"]
@@ -310,10 +310,12 @@ def in_a_child(name: str, count: int, operation: str, folder: str) -> dict[str, 
     return {**json.loads(ended.stdout), "file_mb": os.path.getsize(path) / 1e6}
 
 
-def measure(names: list[str], count: int, runs: int, folder: str) -> list[Row]:
-    """Let the implementations take turns; return rows of speed, memory and file for each operation."""
+def measure(
+    names: list[str], count: int, runs: int, folder: str
+) -> Iterator[tuple[list[Row], list[Failure]]]:
+    """Let the implementations take turns; after each round give rows and failures."""
     rounds: dict[tuple[str, str], list[dict[str, float]]] = {}
-    failed: set[str] = set()
+    failed: dict[str, str] = {}
     for _ in range(runs):
         for name in names:
             for operation, function in zip(("write", "read"), CASES[name], strict=False):
@@ -323,16 +325,20 @@ def measure(names: list[str], count: int, runs: int, folder: str) -> list[Row]:
                     found = in_a_child(name, count, operation, folder)
                 except Broken as error:
                     print(f"{name} skipped: {error}")
-                    failed.add(name)
+                    failed[name] = str(error)
                 else:
                     rounds.setdefault((name, operation), []).append(found)
-    rows = []
-    for (name, operation), done in rounds.items():
-        kind, system = name.split("/")
-        rows += _rows(f"{operation} {kind}", system, done, count)
+        rows = []
+        for (name, operation), done in rounds.items():
+            kind, system = name.split("/")
+            rows += _rows(f"{operation} {kind}", system, done, count)
+        failures = [
+            measuring.failure("stream", name.partition("/")[2], name.partition("/")[0], why)
+            for name, why in failed.items()
+        ]
+        yield rows, failures
     if ("parquet/queuack", "write") in rounds and count >= ENOUGH:
-        rows.append(ten_times(count, rounds["parquet/queuack", "write"], folder))
-    return rows
+        yield [*rows, ten_times(count, rounds["parquet/queuack", "write"], folder)], failures
 
 
 def ten_times(count: int, done: list[dict[str, float]], folder: str) -> Row:
@@ -377,9 +383,10 @@ def main() -> None:
         facts = measuring.machine(folder, LIBRARIES)
         facts["profile"] = "quick" if asked.quick else "full"
         print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
-        rows = measure(names, count, asked.runs, folder)
+        rows: list[Row] = []
+        for rows, failures in measure(names, count, asked.runs, folder):
+            measuring.save(asked.json, facts, rows, failures)
     measuring.show(rows)
-    measuring.save(asked.json, facts, rows)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,7 @@ def _by_queues(stage: Stage) -> Iterator[Row]:
                 fill(queue, jobs // count, name)
             turns = itertools.count()
             one = _each(
-                lambda: queue.enqueue(noop, (1,), names[next(turns) % count], check_backpressure=False)
+                lambda: queue.enqueue(noop, (1,), queue=names[next(turns) % count], check_backpressure=False)
             )
             yield _row("enqueue", one, "ms", queues=count)
             yield _row("claim", _each(lambda: queue.claim(names[next(turns) % count])), "ms", queues=count)

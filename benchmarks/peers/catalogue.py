@@ -106,5 +106,5 @@ DAGS = [
     DagPeer("Hamilton", "hamilton_peer.py", ("sf-hamilton==1.90.0",), "nothing", "driver, one thread"),
 ]
 
-STREAM_PACKAGES = ("polars==2.1.0", "duckdb", "orjson==3.13.0", "pyarrow")
+STREAM_PACKAGES = ("polars==2.1.0", "duckdb==2.0.0", "orjson==3.13.0", "pyarrow==26.0.1")
 PANDAS = "pandas==3.1.1"

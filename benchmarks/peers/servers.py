@@ -16,8 +16,13 @@ START_SECONDS = 30.0
 POSTGRES_USER = "postgres"  # PostgreSQL refuses to run as root
 
 
-def install(programs: list[str]) -> None:
-    """Install what is missing with apt-get, as root or by sudo; where it can't, raise SystemExit."""
+class NoServer(Exception):
+    """A peer's server can't be installed or started here."""
+
+
+def install(servers: list[str]) -> None:
+    """Install what is missing with apt-get, as root or by sudo; where it can't, raise NoServer."""
+    programs = sorted({"postgres" if server == "postgres" else "redis-server" for server in servers})
     missing = [PACKAGES[program] for program in programs if not find(program)]
     if not missing:
         return
@@ -27,8 +32,8 @@ def install(programs: list[str]) -> None:
         subprocess.run([*root, *apt, "update", "-qq"], check=True)
         subprocess.run([*root, *apt, "install", "-y", "-qq", "--no-install-recommends", *missing], check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise SystemExit(
-            f"{', '.join(missing)} can't be installed ({error}): install them, then run this again"
+        raise NoServer(
+            f"{', '.join(missing)} can't be installed ({error}): install it, then run this again"
         ) from error
 
 
@@ -76,7 +81,8 @@ def _postgres(folder: Path) -> Iterator[dict[str, str]]:
         shutil.chown(data, POSTGRES_USER)
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     initdb = [*as_user, str(find("initdb")), "-D", str(data), "-U", "bench", "-A", "trust", "--encoding=UTF8"]
-    subprocess.run(initdb, check=True, cwd="/", **quiet)  # type: ignore[call-overload]
+    if subprocess.run(initdb, check=False, cwd="/", **quiet).returncode:  # type: ignore[call-overload]
+        raise NoServer(f"{' '.join(initdb)} failed")
     command = [str(find("postgres")), "-D", str(data), "-p", str(port), "-h", "127.0.0.1", "-k", str(data)]
     with (folder / "server.log").open("wb") as log:
         started = subprocess.Popen([*as_user, *command], stdout=log, stderr=log, cwd="/")
@@ -109,4 +115,4 @@ def _wait_for(port: int, started: subprocess.Popen[bytes], log: Path) -> None:
         except OSError:
             time.sleep(0.05)
     started.kill()
-    raise RuntimeError(f"the server did not start: {log.read_text()[-500:]}")
+    raise NoServer(f"the server did not start: {log.read_text()[-500:]}")

@@ -12,21 +12,33 @@ ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "build" / "peers"
 
 
+class NotInstalled(Exception):
+    """A peer's packages can't be had here: the last line of what the installer said."""
+
+
 def python_of(packages: tuple[str, ...]) -> str:
     """Return the Python of a venv that has these packages, making it where there is none.
 
-    Without packages: the Python that runs this, which has queuack.
+    Without packages: the Python that runs this, which has queuack. A path is installed so that it stays
+    what the folder holds.
     """
     if not packages:
         return sys.executable
     key = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:12]
-    folder = HOME / f"{packages[0].split('[')[0].split('=')[0].split('<')[0].rsplit('/')[-1]}-{key}"
+    folder = HOME / f"{packages[0].split('[')[0].split('=')[0].split('<')[0]}-{key}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         print(f"installing {', '.join(packages)}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        _run([sys.executable, "-m", "venv", str(folder)])
         pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, *packages], check=True, capture_output=True, text=True)
+        _run(pip + [part for one in packages for part in (("-e", one) if one.startswith("/") else (one,))])
         (folder / "ready").touch()
     return str(python)
+
+
+def _run(command: list[str]) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        said = (ended.stderr or ended.stdout).strip().splitlines() or ["nothing said"]
+        raise NotInstalled(f"its packages can't be installed: {said[-1]}")
