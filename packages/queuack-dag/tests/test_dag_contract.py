@@ -11,7 +11,7 @@ import queuack_dag
 from dag_nodes import BEGUN, GATES, completed, echo, fail, gate, gated, one, total
 from queuack_dag import DAG, DAGRun, DAGRunStatus, DAGStateError, DAGValidationError, NodeStatus
 from queuack_dag.errors import UnknownNodeError, UnknownRunError
-from queuack_store import DuckQueue, InvalidRequestError, JobSkippedError
+from queuack_store import DuckQueue, InvalidRequestError, JobSkippedError, UnknownJobError
 from queuack_worker import WorkerPool
 
 
@@ -137,6 +137,33 @@ def test_jobs_outside_the_dag_may_be_parents(memory: DuckQueue) -> None:
     with WorkerPool(memory, 1):
         assert dag.wait_for_completion(30)
     assert dag.results() == {"sum": 20}
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_job_outside_that_does_not_exist_is_refused_by_the_nodes_name(
+    memory: DuckQueue, inside: bool
+) -> None:
+    nowhere = "00000000-0000-7000-8000-000000000000"
+    dag = DAG("lost", memory)
+    dag.add_node(one, "first")
+    inner = DAG("inner", memory)
+    inner.add_node(one, "of_it")
+    if inside:
+        dag.add_subdag(inner, "node", depends_on=["first", nowhere])
+    else:
+        dag.add_node(one, "node", depends_on=["first", nowhere])
+    with pytest.raises(
+        UnknownJobError, match=f"node 'node' of DAG 'lost' depends on job {nowhere}"
+    ) as refused:
+        dag.submit()
+    assert refused.value.facts == {"id": nowhere, "nodes": ["node"]}
+    assert (memory.stats()["pending"], dag.dag_run_id) == (0, None)
+
+
+def test_a_parent_that_is_no_name_is_refused_with_the_nodes(memory: DuckQueue) -> None:
+    for wrong in (5, [5]):
+        with pytest.raises(InvalidRequestError, match="node 'node' depends on 5: give the name or id"):
+            DAG("wrong", memory).add_node(one, "node", depends_on=wrong)  # type: ignore[arg-type]
 
 
 def test_a_dag_behind_a_failure_outside_is_skipped_and_its_other_nodes_still_run(memory: DuckQueue) -> None:

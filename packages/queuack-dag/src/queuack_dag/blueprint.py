@@ -71,9 +71,9 @@ class Blueprint:
         """
         if depends_on is None:
             return ()
-        if isinstance(depends_on, (str, Job, Output)):
-            depends_on = (depends_on,)
-        return tuple(dict.fromkeys(self._parent(name, one) for one in depends_on))
+        given: Any = depends_on
+        several = isinstance(given, Iterable) and not isinstance(given, (str, Job, Output))
+        return tuple(dict.fromkeys(self._parent(name, one) for one in (given if several else (given,))))
 
     def _parent(self, name: str, parent: object) -> str | bytes:
         if isinstance(parent, Job):

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
-from queuack_store.errors import InvalidRequestError
+from queuack_store.errors import InvalidRequestError, UnknownJobError
 from queuack_store.queue import DEFAULT_DB_PATH, DuckQueue
 from queuack_store.requests import Enqueue, Enqueued, GetJob
 
@@ -165,7 +165,10 @@ class DAG(Describing):
             for text in self._blueprint.warnings():
                 warnings.warn(f"DAG {self.name!r}: {text}", UserWarning, stacklevel=2)
         queue = self.queue
-        reply: Enqueued = queue.store.call(Enqueue(encoding.jobs(), None, encoding.runs()))
+        try:
+            reply: Enqueued = queue.store.call(Enqueue(encoding.jobs(), None, encoding.runs()))
+        except UnknownJobError as error:
+            raise _named(error, found) from None
         self._adopted = reply.run_id is not None
         self._run = DAGRun(queue, ids.to_text(found.run_id if reply.run_id is None else reply.run_id))
         return self._run.dag_run_id
@@ -348,3 +351,18 @@ class DAG(Describing):
                 self.submit()
         finally:
             self.close()
+
+
+def _named(error: UnknownJobError, found: Layout) -> UnknownJobError:
+    # The engine knows the jobs by their ids; who described the DAG knows the nodes by their names.
+    parent = str(error.facts["id"])
+    raw = ids.to_raw(parent)
+    names = [step.node.name for step in found.steps if raw in step.node.parents]
+    if not names:
+        return error
+    return UnknownJobError(
+        f"node {names[0]!r} of DAG {found.name!r} depends on job {parent}, which does not exist or was "
+        "purged: nothing was submitted; leave that parent out, or enqueue it again",
+        id=parent,
+        nodes=names,
+    )
