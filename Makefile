@@ -10,6 +10,7 @@ demo: .venv/ready  ## the main job on real input: the standard library's own sou
 	$(RUN) python examples/demo.py
 
 example: .venv/examples  ## one of examples/: make example NAME=01_basic/01_hello
+	@test -f examples/$(basename $(NAME)).py || { echo "there is no such example; give NAME= one of:"; cd examples; ls */*.py; exit 1; }
 	$(RUN) python examples/$(basename $(NAME)).py $(ARGS)
 
 docs: .venv/docs  ## the site, into site/; strict, and without a network

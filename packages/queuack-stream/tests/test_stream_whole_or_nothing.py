@@ -48,6 +48,12 @@ def test_a_failing_source_leaves_nothing(tmp_path, suffix, fail_at):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        StreamWriter(tmp_path / "none" / "a.csv").write(rows(1))
+    assert caught.value.filename == str(tmp_path / "none")
+
+
 @pytest.mark.parametrize("suffix", EVERY)
 def test_a_failing_source_leaves_the_old_file(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

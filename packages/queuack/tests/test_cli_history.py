@@ -99,7 +99,8 @@ def test_export_writes_what_has_ended(cli: Cli, runs: list[str], folder: Path) -
     assert cli("export", "history.parquet", "--json").json()["rows"]["jobs"] >= 6
     assert list(folder.glob("history.parquet/jobs/day=*/*.parquet"))
     assert cli("export", "old.parquet", "--until", "2020-01-01", "--json").json()["rows"]["jobs"] == 0
-    assert cli("export", "new.parquet", "--since", "1h").code == 0
+    assert "read it" not in cli("export", "none.parquet", "--until", "2020-01-01").out
+    assert "read it" in cli("export", "new.parquet", "--since", "1h").out
     assert cli("export", "bad.parquet", "--since", "soon").code == 2
     assert cli("export", "bad.parquet", "--since", "2020-01-02", "--until", "2020-01-01").code == 2
 

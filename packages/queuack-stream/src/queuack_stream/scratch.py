@@ -19,7 +19,10 @@ def replacing(path: Path, *, durable: bool) -> Iterator[Path]:
     finished.
     """
     place = Path(os.path.realpath(path))
-    folder = Path(tempfile.mkdtemp(prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent))
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent))
+    except OSError as error:  # it names the hidden folder, which nobody asked for
+        raise OSError(error.errno, error.strerror, str(place.parent)) from None
     try:
         work = folder / place.name
         yield work

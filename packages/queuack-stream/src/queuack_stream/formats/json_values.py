@@ -32,7 +32,7 @@ def unusual(value: Any) -> Any:
                 return getattr(value, method)()
             except ValueError:
                 continue
-    raise TypeError(f"a {type(value).__name__} has no JSON form")
+    raise TypeError(f"type {type(value).__name__} has no JSON form")
 
 
 def slow_json(value: Any) -> bytes:

@@ -48,7 +48,7 @@ def export(
     with opened(db) as queue, _progress("exporting") as progress:
         rows = queue.export_history(target, first, last, progress)
     _report(target, rows, as_json)
-    if not as_json:
+    if rows["jobs"] and not as_json:
         output.say(f"read it: duckdb -c \"FROM '{target}/jobs/**/*.parquet'\"", "dim")
 
 
