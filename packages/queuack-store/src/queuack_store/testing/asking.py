@@ -140,7 +140,7 @@ class Wishes:
         jobs: list[NewJob] = []
         for _place in range(rnd.randint(0, 3)):
             job = self._new_job(jobs, run_id)
-            outside = tuple(p for p in job.parents if p not in fed and not self._behind(p, set(fed)))
+            outside = tuple(p for p in job.parents if p not in fed)
             jobs.append(msgspec.structs.replace(job, parents=outside, feeds=fed))
         if run_id is not None:
             self.run_ids.append(run_id)
@@ -149,19 +149,6 @@ class Wishes:
         runs = [NewRun(run_id, "grown", parent_id=rnd.choice([None, *self._live_runs()]))] if run_id else []
         memo = Memo(self._bytes()) if rnd.random() < 0.3 else None
         return Growth(jobs, runs, closed, "not chosen", memo)
-
-    def _behind(self, job_id: bytes, above: set[bytes]) -> bool:
-        """Return whether a job depends on one of `above`, however indirectly: no cycle may come about."""
-        stack, seen = [job_id], set[bytes]()
-        while stack:
-            at = stack.pop()
-            job = None if at in seen else self.bench.model.jobs.get(at)
-            seen.add(at)
-            if job is not None:
-                if not above.isdisjoint(job.parents):
-                    return True
-                stack += job.parents
-        return False
 
     def _manage(self, _: Client) -> Request:
         rnd = self.random

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from queuack_store import ids
+from queuack_store.errors import InvalidRequestError
 from queuack_store.jobs import ClaimedJob, Growth, Memo, NewJob, NewRun, Outcome
 from queuack_store.payload import encode_call
 from queuack_store.queue import DuckQueue
@@ -92,6 +95,26 @@ class GrowthContract:
         assert _end(queue, _claim(queue), jobs=[_new(child, run_id=run.id)], runs=[run]) == []
         assert queue.stats()["pending"] == 0
         assert len(queue.sql("SELECT * FROM dag_runs")) == 0
+
+    def test_new_jobs_that_would_wait_for_themselves_are_refused(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        first = queue.enqueue(echo)
+        child = queue.enqueue(echo, depends_on=first)
+        last = queue.enqueue(echo, depends_on=queue.enqueue(echo, depends_on=child))
+        held = _claim(queue)
+        before = _new(child)
+        for behind in ([last], [child]):
+            direct = _new(child, parents=tuple(map(ids.to_raw, behind)))
+            between = _new(parents=direct.parents)
+            around = [between, _new(child, parents=(between.id,))]
+            for circle in ([direct], [before, *around]):
+                with pytest.raises(InvalidRequestError, match="circle"):
+                    _end(queue, held, jobs=circle)
+        assert queue.stats()["pending"] == 0
+        assert _stands(queue, child) == ("waiting", 1)
+        beside = _new(child, parents=(before.id,))
+        assert _end(queue, held, jobs=[before, beside, _new(parents=(ids.to_raw(last),))]) == []
+        assert _stands(queue, child) == ("waiting", 2)
 
     def test_a_failed_new_job_skips_what_it_feeds_and_a_retry_waits_for_it_again(
         self, make_queue: MakeQueue

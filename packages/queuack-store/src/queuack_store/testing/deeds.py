@@ -139,6 +139,9 @@ class Deeds(Answers):
             job = model.jobs[request.id]
             status = job.status
             assert status in (CLAIMED, WAITING) or status in ENDED, error
+        elif isinstance(request, Finish):
+            grown = [outcome.growth.jobs for outcome in request.outcomes if outcome.growth is not None]
+            assert model.in_a_circle([spec for jobs in grown for spec in jobs]), error
         else:
             raise AssertionError(f"{request!r} was refused: {error!r}")
 

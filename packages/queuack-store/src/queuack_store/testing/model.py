@@ -248,6 +248,18 @@ class Model:
                 if job.status in ENDED and fed.status == WAITING and self.weigh(fed) == SKIPPED:
                     self.end(fed, SKIPPED)
 
+    def in_a_circle(self, jobs: list[NewJob]) -> bool:
+        """Return whether new jobs would wait for themselves: taking away what can run never reaches them."""
+        waits = {job_id: set(job.parents) for job_id, job in self.jobs.items() if job.status == WAITING}
+        waits |= {spec.id: set(spec.parents) for spec in jobs}
+        for spec in jobs:
+            for fed in waits.keys() & set(spec.feeds):
+                waits[fed].add(spec.id)
+        while free := {job_id for job_id, parents in waits.items() if waits.keys().isdisjoint(parents)}:
+            for job_id in free:
+                del waits[job_id]
+        return any(spec.id in waits for spec in jobs)
+
     def settle(self, job: ModelJob, outcome: Outcome, seqs: dict[bytes, int]) -> None:
         """Let a claim end, or grow, as its worker says."""
         if outcome.kind == "returned":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from queuack_store import ids
 from queuack_store.engine.changes import MemoRow
 from queuack_store.engine.entries import Job
 from queuack_store.engine.handlers.endings import end, need_children, parent_ended
 from queuack_store.engine.handlers.enqueueing import add_jobs, add_run, check, find_parents
+from queuack_store.errors import InvalidRequestError
 from queuack_store.jobs import Growth, Memo, NewJob, Outcome
 from queuack_store.states import ENDED, SKIPPED, WAITING
 
@@ -35,7 +37,46 @@ def prepare(core: Core, outcomes: list[Outcome]) -> Parents:
     if not jobs:
         return {}
     check(core, jobs)
-    return find_parents(core, jobs)
+    parents = find_parents(core, jobs)
+    _refuse_circles(core, jobs)
+    return parents
+
+
+def _refuse_circles(core: Core, jobs: list[NewJob]) -> None:
+    """Refuse new jobs that would wait for themselves through what they feed: none of them could ever run.
+
+    Whoever sent them may not know better: two outcomes that were on their way at once can close a circle.
+    """
+    closing = [job for job in jobs if job.feeds and job.parents]
+    if not closing:
+        return
+    behind: dict[bytes, list[bytes]] = {}
+    for job in jobs:
+        behind.setdefault(job.id, []).extend(job.feeds)
+        for parent in job.parents:
+            behind.setdefault(parent, []).append(job.id)
+    known, open_, seen = core.state.jobs, set[bytes](), set[bytes]()
+    stack = [job.id for job in closing]
+    while stack:
+        at = stack[-1]
+        if at in seen:  # all behind it was walked
+            stack.pop()
+            open_.discard(at)
+            continue
+        seen.add(at)
+        open_.add(at)
+        there = known.get(at)
+        if there is not None and there.status is not WAITING:
+            continue  # nobody waits through it
+        following = [*behind.get(at, ()), *(there.children or () if there is not None else ())]
+        if not open_.isdisjoint(following):
+            text = ids.to_text(at)
+            raise InvalidRequestError(
+                f"the new jobs would close a circle through job {text}, so that none of it could ever run: "
+                "a new job must not depend on what waits for one that it feeds; nothing was added",
+                id=text,
+            )
+        stack += [found for found in following if found not in seen]
 
 
 def grow(core: Core, job: Job, growth: Growth, parents: Parents) -> None:
