@@ -44,15 +44,19 @@ bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	$(RUN) python -m benchmarks.observability --quick --json build/bench/observability.json
 	$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots
 
-bench-peers: .venv/ready  ## the same beside other queues and engines: ARGS=--all for every one of them
-	mkdir -p build/bench
-	$(RUN) python -m benchmarks.peers --json build/bench/peers.json $(ARGS)
+bench-peers: .venv/ready  ## ours beside others, about 20 minutes; ARGS=--all: every one, ARGS=--quick: a look
+	$(RUN) python -m benchmarks.peers --json $(PEERS_IN)/peers.json $(ARGS)
+	$(if $(QUICK),$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots,$(MAKE) bench-page)
 
-bench-full: .venv/ready  ## all figures of docs/performance.md, and the page; about an hour on a quiet machine
-	$(RUN) python -m benchmarks.queue --long --json benchmarks/results/queue.json
+QUICK = $(findstring --quick,$(ARGS))
+PEERS_IN = $(if $(QUICK),build/bench,benchmarks/results)
+
+bench-full: .venv/ready  ## all our own figures, and the page; half an hour on a quiet machine
+	$(RUN) python -m benchmarks.queue --json benchmarks/results/queue.json
 	$(RUN) python -m benchmarks.dag --json benchmarks/results/dag.json
-	$(RUN) --group bench python -m benchmarks.stream --json benchmarks/results/stream.json
+	$(RUN) --group bench python -m benchmarks.stream --only queuack --json benchmarks/results/stream.json
 	$(RUN) python -m benchmarks.observability --json benchmarks/results/observability.json
+	$(RUN) python -m benchmarks.queue --growth --json benchmarks/results/growth.json
 	$(MAKE) bench-page
 
 bench-page: .venv/ready  ## docs/performance.md from the results that are committed

@@ -1,9 +1,10 @@
 """Write docs/performance.md from the benchmarks' results: every target, reached or missed.
 
-    python benchmarks/report.py [--results FOLDER] [--page PATH] [--no-plots] [--check]
+    python benchmarks/report.py [--results FOLDER] [--page PATH] [--readme PATH] [--no-plots] [--check]
 
 It reads all `*.json` of the folder, in the form that the package's docstring describes; peers' rows in
-them stand beside ours. What bounds a figure is told in `bounds.json`, by measure.
+them stand beside ours. What bounds a figure is told in `bounds.json`, by measure. The README's small table
+is made of the same rows.
 """
 
 from __future__ import annotations
@@ -18,85 +19,14 @@ if not __package__:  # run as a script: this folder's queue.py would hide the st
 import argparse
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from benchmarks.measuring import ROOT, Row, number
+from benchmarks.results import OURS, Judged, Results, faster_peers, times_as_good
 
 HERE = Path(__file__).resolve().parent
-OURS = "queuack"
-HIGHER = {"jobs/s", "rows/s"}  # of these more is better, of everything else less
-
-
-class Results:
-    """All rows of a folder of result files, and the machines they were measured on."""
-
-    def __init__(self, folder: Path) -> None:
-        self.rows: list[Row] = []
-        self.machines: dict[str, dict[str, Any]] = {}
-        for path in sorted(folder.glob("*.json")):
-            found = json.loads(path.read_text())
-            self.rows += found["rows"]
-            self.machines[path.stem] = found["machine"]
-
-    def ours(self, table: str, measure: str, pending: int = 0) -> Row | None:
-        """Return our row of a measure, or None where it was not measured."""
-        rows = self.of(table, measure, pending)
-        return next((row for row in rows if row["system"] == OURS), None)
-
-    def of(self, table: str, measure: str, pending: int = 0) -> list[Row]:
-        """Return the rows of all systems, the best first."""
-        rows = [
-            row
-            for row in self.rows
-            if (row["table"], row["measure"]) == (table, measure)
-            and row["settings"].get("pending", 0) == pending
-        ]
-        return sorted(rows, key=lambda row: row["value"], reverse=bool(rows) and rows[0]["unit"] in HIGHER)
-
-
-class Judged:
-    """One target and what became of it. `value` is None where nothing was measured."""
-
-    def __init__(self, target: dict[str, Any], results: Results) -> None:
-        self.target = target
-        self.measure: str = target["measure"]
-        self.pending: int = target.get("pending", 0)
-        self.row = results.ours(target["table"], self.measure, self.pending)
-        self.now: float = target["now"]
-        self.value: float | None = None if self.row is None else self.row["value"]
-        if self.row is not None and target["unit"].endswith("than empty"):
-            self.value = _slowdown(self.row, results.ours(target["table"], self.measure))
-        if self.row is not None and "share_of_fdatasync" in target:
-            self.now = min(self.now, target["share_of_fdatasync"] * self.row["settings"]["fdatasync"])
-        self.peers = [
-            r for r in results.of(target["table"], self.measure, self.pending) if r["system"] != OURS
-        ]
-
-    @property
-    def verdict(self) -> str:
-        """Return "reached", "missed" or "not measured"."""
-        if self.value is None:
-            return "not measured"
-        return "reached" if _at_least(self.value, self.now, self.target["unit"]) else "missed"
-
-    def faster(self) -> list[Row]:
-        """Return the peers that are better than we are, the best first."""
-        if self.row is None or self.pending:
-            return []
-        own, unit = self.row["value"], self.row["unit"]
-        others = [peer for peer in self.peers if not peer.get("floor")]
-        return [peer for peer in others if not _at_least(own, peer["value"], unit)]
-
-
-def _slowdown(row: Row, empty: Row | None) -> float | None:
-    if empty is None:
-        return None
-    ratio = float(row["value"] / empty["value"])
-    return 1 / ratio if row["unit"] in HIGHER else ratio
-
-
-def _at_least(value: float, bar: float, unit: str) -> bool:
-    return value >= bar if unit in HIGHER else value <= bar
+README = ROOT / "README.md"
+MARKS = ("<!-- figures: written by make bench-page -->", "<!-- end of figures -->")
+README_MEASURES = ("drain, 2 processes", "enqueue, 1 producer", "batch of 10,000", "enqueue to start, p50")
 
 
 # --- the page
@@ -107,51 +37,69 @@ def page(results: Results, plots: Iterable[str] = ()) -> str:
     wanted = json.loads((HERE / "targets.json").read_text())
     bounds: dict[str, str] = json.loads((HERE / "bounds.json").read_text())
     judged = [Judged(target, results) for target in wanted["targets"]]
-    lines = ["# Performance", "", *_opening(results, judged)]
+    lines = ["# Performance", "", *_opening(results)]
+    lines += ["", "## What is slower than a peer", "", *_slower(results, list(wanted["tables"]))]
+    lines += ["", "## Targets", "", *_counted(judged)]
     for table, title in wanted["tables"].items():
         mine = [one for one in judged if one.target["table"] == table]
-        lines += ["", f"## {title}", "", *_table(mine, bounds), *_beside(results, mine)]
+        lines += ["", f"## {title}", "", *_table(mine, bounds), *_beside(results, table)]
         lines += _others(results, table, {one.measure for one in mine})
     lines += _growth(results, list(plots))
+    lines += ["", "## How to do it again", "", *_again()]
     lines += ["", "## Where it was measured", "", *_machines(results)]
     return "\n".join(lines) + "\n"
 
 
-def _opening(results: Results, judged: list[Judged]) -> Iterator[str]:
+def _opening(results: Results) -> Iterator[str]:
     yield "Written by `benchmarks/report.py` from the results in `benchmarks/results/`; do not edit by hand."
-    yield "`make bench` measures a quick version on your machine, `make bench-full` all that is here."
-    yield "Where the time goes is told in [decisions](decisions/)."
-    if any(facts.get("profile") == "quick" for facts in results.machines.values()):
-        yield "These are the figures of a quick run: less of everything, and so less to rely on."
-    slower = [(one, peer) for one in judged for peer in one.faster()]
-    yield ""
-    yield "## What is slower than a peer"
-    yield ""
-    if not any(one.peers for one in judged if one.target["table"] == "queue"):
+    yield "Figures are medians of several runs after a warm-up, on the machine named at the end."
+    yield "Where the time goes is told in [decisions](decisions/index.md)."
+    if results.quick:
+        yield ""
+        yield "**Provisional: figures of a quick run on a busy machine.** Less of everything was measured,"
+        yield "while other programs used the same cores and disk: they show that it runs, and little more."
+
+
+def _slower(results: Results, tables: list[str]) -> Iterator[str]:
+    if not results.compared("queue"):
         yield "No other queue has been measured yet."
-    elif not slower:
+        return
+    found = False
+    for table in tables:
+        for measure in results.compared(table):
+            ours, faster = faster_peers(results, table, measure)
+            for peer in faster if ours else ():
+                assert ours is not None
+                found = True
+                kind = ", which waits for no disk," if ours["durable"] and not peer["durable"] else ""
+                times, what = times_as_good(peer, ours), "as small" if peer["unit"] == "MB" else "as fast"
+                ratio = f"{times:.2f} times {what}" if times < 1_000 else "next to nothing"
+                yield f"* {measure}: {peer['system']}{kind} {_figure(peer)}: {ratio} ({_figure(ours)})"
+    if not found:
         yield "Nothing of what was measured."
-    for one, peer in slower:
-        assert one.row is not None
-        ratio = _slowdown(one.row, peer)
-        kind = "" if peer["durable"] == one.row["durable"] else ", which waits for no disk"
-        yield (
-            f"* {one.measure}: {_figure(one.row)}, {peer['system']}{kind} {_figure(peer)}: "
-            f"{ratio:.2f} times as fast."
-        )
-    missed = [one.measure for one in judged if one.verdict == "missed"]
-    counted = {verdict: sum(one.verdict == verdict for one in judged) for verdict in ("reached", "missed")}
-    yield ""
-    yield f"Of {len(judged)} targets {counted['reached']} are reached and {counted['missed']} missed."
-    if missed:
-        yield f"Missed: {'; '.join(dict.fromkeys(missed))}."
+
+
+def _counted(judged: list[Judged]) -> Iterator[str]:
+    names = {
+        verdict: list(dict.fromkeys(_named(one) for one in judged if one.verdict == verdict))
+        for verdict in ("reached", "missed", "not measured")
+    }
+    yield f"Of {len(judged)} targets {len(names['reached'])} are reached and {len(names['missed'])} missed."
+    for verdict, text in (("missed", "Missed"), ("not measured", "Not measured")):
+        if names[verdict]:
+            yield ""
+            yield f"{text}: {'; '.join(names[verdict])}."
+
+
+def _named(one: Judged) -> str:
+    return one.measure + (f", {one.pending:,} pending" if one.pending else "")
 
 
 def _table(judged: list[Judged], bounds: dict[str, str]) -> Iterator[str]:
     yield "| measure | figure | lowest – highest | target | | then | what bounds it |"
     yield "|---|---|---|---|---|---|---|"
     for one in judged:
-        name = one.measure + (f", {one.pending:,} pending" if one.pending else "")
+        name = _named(one)
         unit = one.target["unit"]
         figure = "–" if one.value is None else f"**{number(one.value)}** {unit}"
         span = f"{number(one.row['low'])} – {number(one.row['high'])}" if one.row else "–"
@@ -160,26 +108,52 @@ def _table(judged: list[Judged], bounds: dict[str, str]) -> Iterator[str]:
         yield f"| {name} | {figure} | {span} | {number(one.now)} | {one.verdict} | {then} | {bound} |"
 
 
-def _beside(results: Results, judged: list[Judged]) -> Iterator[str]:
-    """All systems of each measure, where there are others than ours."""
-    compared = [one for one in judged if one.peers]
-    if not compared:
-        return
-    yield ""
-    yield "### Beside others, in the same run"
-    yield ""
-    yield "Best first; *in italics* what answers before the disk has it, where ours does not."
-    yield ""
-    for one in {one.measure: one for one in compared}.values():
-        rows = results.of(one.target["table"], one.measure, one.pending)
-        yield f"* {one.measure}: {' · '.join(_system(row, one.row) for row in rows)}"
+def _beside(results: Results, table: str) -> Iterator[str]:
+    """All systems in one run: a table of them, or one for each format where there are formats."""
+    measures = results.compared(table)
+    if measures:
+        yield from ("", "### Beside others, in the same run", "")
+        yield "In brackets: how many times as fast, or as small, queuack is. *In italics*: what answers"
+        yield "before the disk has it, where queuack does not."
+    groups: dict[str, list[str]] = {}
+    for measure in measures:
+        kind = measure.replace(",", "").split()[1] if table == "stream" else ""
+        groups.setdefault(kind, []).append(measure)
+    for group in groups.values():
+        yield ""
+        yield from _systems(results, table, group)
+    for one in results.failures:
+        if one["table"] == table:
+            why = " ".join(one["why"].split())[:300].replace("|", "/")
+            yield ""
+            yield f"No figure for {one['system']}, {one['what']}: {why}"
 
 
-def _system(row: Row, ours: Row | None) -> str:
-    text = f"{row['system']} {_figure(row)}"
-    if row["system"] == OURS:
+def _systems(results: Results, table: str, measures: list[str]) -> Iterator[str]:
+    found = {measure: {row["system"]: row for row in results.beside(table, measure)} for measure in measures}
+    rows = {system: row for by_system in found.values() for system, row in by_system.items()}
+    told = table != "stream"  # of streams nobody waits for the disk
+    heads = [f"{measure}, {next(iter(found[measure].values()))['unit']}" for measure in measures]
+    yield f"| | {' | '.join(heads)} |{' what an accepted one survives | how |' if told else ''}"
+    yield "|---|" + "---|" * (len(heads) + 2 * told)
+    for system, row in rows.items():
+        cells = [_cell(found[measure].get(system), found[measure].get(OURS)) for measure in measures]
+        settings = row["settings"]
+        nodes = f", {settings['nodes']:,} nodes" if "nodes" in settings else ""
+        facts = f" {settings.get('survives', '–')} | {settings.get('how', '–')}{nodes} |" if told else ""
+        name = f"**{system}**" if system == OURS else system
+        yield f"| {name} | {' | '.join(cells)} |{facts}"
+
+
+def _cell(row: Row | None, ours: Row | None) -> str:
+    if row is None:
+        return "–"
+    text = number(row["value"])
+    if ours is None or row["system"] == OURS:
         return f"**{text}**"
-    return f"*{text}*" if not row["durable"] and ours and ours["durable"] else text
+    text = f"*{text}*" if ours["durable"] and not row["durable"] else text
+    times = times_as_good(ours, row)
+    return f"{text} ({number(times)}×)" if 0 < times < 1_000_000 else text
 
 
 def _others(results: Results, table: str, told: set[str]) -> Iterator[str]:
@@ -187,6 +161,7 @@ def _others(results: Results, table: str, told: set[str]) -> Iterator[str]:
     rows = [
         row for row in results.rows
         if row["table"] == table and row["system"] == OURS and row["measure"] not in told
+        and row is results.ours(table, row["measure"], row["settings"].get("pending", 0))
     ]  # fmt: skip
     if not rows:
         return
@@ -223,13 +198,60 @@ def _growth(results: Results, plots: list[str]) -> Iterator[str]:
             yield f"| {measure} | {next(iter(values.values()))['unit']} | {' | '.join(cells)} |"
 
 
+def _again() -> Iterator[str]:
+    yield "On Linux with Python 3.11 or newer and make, from a clone:"
+    yield ""
+    yield "```console"
+    yield "$ make bench-full    # queuack alone; 25 to 40 minutes"
+    yield "$ make bench-peers   # beside others; about 20 minutes, ARGS=--all for every one of them"
+    yield "```"
+    yield ""
+    yield "Both write `benchmarks/results/` as they go and this page at the end; `make bench` is a quick"
+    yield "look, `make bench-peers ARGS=--quick` one at the peers: these leave the page as it is. Each peer"
+    yield "gets an environment of its own; Redis and PostgreSQL come from Debian's packages (as root or by"
+    yield "sudo) and listen on loopback only."
+
+
 def _machines(results: Results) -> Iterator[str]:
     for name, facts in results.machines.items():
         plain = {key: value for key, value in facts.items() if key != "versions"}
         versions = ", ".join(f"{library} {version}" for library, version in facts["versions"].items())
         yield f"* **{name}**: {' · '.join(f'{key} {value}' for key, value in plain.items())} · {versions}"
     yield ""
-    yield "Every row's settings are in its JSON. Figures are medians of the runs after a warm-up."
+    yield "Every row's settings are in its JSON. What the peers' versions are stands in"
+    yield "`benchmarks/peers/catalogue.py`."
+
+
+# --- the README's block
+
+
+def readme(text: str, results: Results) -> str:
+    """Return the README with the table between its marks made anew."""
+    before, _, rest = text.partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    return "\n".join([before + MARKS[0], *_readme_table(results), MARKS[1] + after])
+
+
+def _readme_table(results: Results) -> Iterator[str]:
+    measures = [measure for measure in README_MEASURES if measure in results.compared("queue")]
+    if not measures:
+        return
+    if results.quick:
+        yield "Provisional, from a quick run on a busy machine:"
+        yield ""
+    found = {
+        measure: {row["system"]: row for row in results.beside("queue", measure)} for measure in measures
+    }
+    systems = [
+        OURS,
+        *(name for name in dict.fromkeys(s for by in found.values() for s in by) if name != OURS),
+    ]
+    heads = [f"{measure}, {found[measure][OURS]['unit']}" for measure in measures]
+    yield f"| | {' | '.join(heads)} |"
+    yield "|---|" + "---|" * len(heads)
+    for system in systems:
+        cells = [_cell(found[measure].get(system), found[measure].get(OURS)) for measure in measures]
+        yield f"| {f'**{system}**' if system == OURS else system} | {' | '.join(cells)} |"
 
 
 def _figure(row: Row) -> str:
@@ -241,10 +263,11 @@ def _settings(row: Row) -> str:
 
 
 def main() -> None:
-    """Write the page, its plots beside it."""
+    """Write the page, its plots beside it, and the README's table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--results", type=Path, default=HERE / "results")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "performance.md")
+    parser.add_argument("--readme", type=Path, help="whose block to fill (the README, with the default page)")
     parser.add_argument("--no-plots", action="store_true", help="keep the pictures as they are")
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is another")
     asked = parser.parse_args()
@@ -255,11 +278,16 @@ def main() -> None:
 
         plots.draw(results.rows, folder)
     text = page(results, [f"performance/{path.name}" for path in sorted(folder.glob("*.svg"))])
+    written = {asked.page: text}
+    if front := asked.readme or (README if asked.page == parser.get_default("page") else None):
+        written[front] = readme(front.read_text(encoding="utf-8"), results)
+    for path, content in written.items():
+        if not asked.check:
+            path.write_text(content, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != content:
+            sys.exit(f"{path} is not what the results say: run `make bench-page`")
     if not asked.check:
-        asked.page.write_text(text, encoding="utf-8")
-        print(text)
-    elif asked.page.read_text(encoding="utf-8") != text:
-        sys.exit(f"{asked.page} is not what the results say: run `make bench-page`")
+        print(f"wrote {', '.join(map(str, written))}")
 
 
 if __name__ == "__main__":

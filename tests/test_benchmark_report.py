@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import itertools
 import json
 import subprocess
 import sys
@@ -45,6 +47,13 @@ def written(tmp_path):
     return write
 
 
+def table(page: str, head: str) -> list[str]:
+    """Return the rows of the table that begins so."""
+    lines = page.splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith(head)) + 2
+    return list(itertools.takewhile(lambda line: line.startswith("|"), lines[first:]))
+
+
 def line(page: str, start: str) -> str:
     return next(line for line in page.splitlines() if line.startswith(start))
 
@@ -78,7 +87,73 @@ def test_what_is_slower_than_a_peer_comes_first(written):
     assert "fast 10,000 jobs/s: 2.00 times as fast" in first
     assert "slow 1,000" not in first
     assert "bare loop" not in first
-    assert page.index("fast 10,000") < page.index("slow 1,000")
+    assert [line.split("|")[1].strip() for line in table(page, "| | drain")] == [
+        "a bare loop", "fast", "**queuack**", "slow"
+    ]  # fmt: skip
+    assert "10,000 (0.5×)" in line(page, "| fast |")
+    assert "1,000 (5×)" in line(page, "| slow |")
+
+
+def test_peers_are_compared_with_us_in_their_own_run(written):
+    peer = row("drain, 2 processes", 2_000, system="peer")
+    page = written(
+        queue=[row("drain, 2 processes", 30_000)],
+        peers=[row("drain, 2 processes", 1_000), peer],
+    )
+    assert "| reached |" in line(page, "| drain, 2 processes |")  # by our own, thorough run
+    assert "peer 2,000 jobs/s: 2.00 times as fast (1,000 jobs/s)" in page
+
+
+def test_what_answers_before_the_disk_has_it_is_marked(written):
+    fast = row("drain, 2 processes", 10_000, system="fast", durable=False)
+    page = written(queue=[row("drain, 2 processes", 5_000)], peers=[fast])
+    assert "fast, which waits for no disk, 10,000 jobs/s" in page
+    assert "*10,000* (0.5×)" in line(page, "| fast |")
+
+
+def test_a_peer_without_a_figure_is_named_with_the_reason(tmp_path, written):
+    written(queue=[row("drain, 2 processes", 5_000)])
+    failures = [{"table": "queue", "system": "peer", "what": "drain", "why": "no end\nwithin 400 s"}]
+    found = {"machine": {"versions": {}}, "rows": [], "failures": failures}
+    (tmp_path / "peers.json").write_text(json.dumps(found))
+    assert "No figure for peer, drain: no end within 400 s" in written()
+
+
+def test_figures_of_a_quick_run_are_called_provisional(tmp_path, written):
+    assert "Provisional" not in written(queue=[row("drain, 2 processes", 5_000)])
+    found = {"machine": {"profile": "quick", "versions": {}}, "rows": []}
+    (tmp_path / "dag.json").write_text(json.dumps(found))
+    assert "Provisional" in written()
+
+
+def test_the_readme_shows_ours_beside_others_and_keeps_its_text(tmp_path, written):
+    front = tmp_path / "README.md"
+    marks = "<!-- figures: written by make bench-page -->", "<!-- end of figures -->"
+    front.write_text(f"before\n{marks[0]}\nold\n{marks[1]}\nafter\n")
+    written(queue=[row("drain, 2 processes", 5_000)], peers=[row("drain, 2 processes", 1_000, system="slow")])
+    command = ["--results", str(tmp_path), "--page", str(tmp_path / "page.md"), "--readme", str(front)]
+    assert report(*command).returncode == 0
+    text = front.read_text()
+    assert text.startswith(f"before\n{marks[0]}\n| | drain, 2 processes, jobs/s |")
+    assert "| slow | 1,000 (5×) |" in text
+    assert text.endswith(f"{marks[1]}\nafter\n")
+    assert "old" not in text
+    assert report(*command, "--check").returncode == 0
+    front.write_text(text.replace("(5×)", "(6×)"))
+    assert "README.md is not what the results say" in report(*command, "--check").stderr
+
+
+def test_engines_figures_bear_the_names_of_the_targets():
+    shapes = (ROOT / "benchmarks/peers/dags/shapes.py").read_text()
+    named = ast.parse(shapes)
+    names = {
+        node.value.value
+        for node in named.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value != 10
+    }
+    targets = json.loads((ROOT / "benchmarks/targets.json").read_text())["targets"]
+    assert names <= {target["measure"] for target in targets if target["table"] == "dag"}
+    assert len(names) == 2
 
 
 def test_a_backlog_is_judged_by_what_it_slows_down(written):

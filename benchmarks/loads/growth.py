@@ -25,17 +25,7 @@ QUEUES = (1, 10, 1_000)
 CALLS = 500  # of one kind, timed one by one
 LIFECYCLES = 2_000_000
 STRIDE = 100_000  # lifecycles between two looks at file and memory
-ACKS = 20_000
-
-
-def measure(stage: Stage) -> Iterator[Row]:
-    """Yield milliseconds per call by size, rates by payload and number of queues, megabytes by lifecycles."""
-    yield from _by_size(stage)
-    yield from _by_history(stage)
-    yield from _by_payload(stage)
-    yield from _by_queues(stage)
-    yield from _ack_stalls(stage)
-    yield from _by_lifecycles(stage)
+ACKS = 10_000
 
 
 def _each(call: Callable[[], object], count: int = CALLS) -> list[float]:
@@ -52,7 +42,8 @@ def _row(what: str, values: list[float], unit: str, **settings: object) -> Row:
     return row("growth", what, values, unit, settings=settings)
 
 
-def _by_size(stage: Stage) -> Iterator[Row]:
+def by_size(stage: Stage) -> Iterator[Row]:
+    """Yield milliseconds per call by the number of pending jobs."""
     for size in SIZES:
         path = stage.file(size)
         began = time.monotonic()
@@ -73,7 +64,8 @@ def _by_size(stage: Stage) -> Iterator[Row]:
             yield _row("sql, jobs by status", _each(count, 10), "ms", pending=size)
 
 
-def _by_history(stage: Stage) -> Iterator[Row]:
+def by_history(stage: Stage) -> Iterator[Row]:
+    """Yield milliseconds of reopening, stats and sql over five million finished jobs."""
     path = history.with_history(stage, FINISHED)
     began = time.monotonic()
     with DuckQueue(path) as queue:
@@ -84,7 +76,8 @@ def _by_history(stage: Stage) -> Iterator[Row]:
         yield _row("sql, p50 and p95 by task", found, "ms", finished=FINISHED)
 
 
-def _by_payload(stage: Stage) -> Iterator[Row]:
+def by_payload(stage: Stage) -> Iterator[Row]:
+    """Yield milliseconds per call and rates by the size of the payload."""
     for size in PAYLOADS:
         path, body = stage.file(), os.urandom(size)
         count = min(BATCH, (256 << 20) // size)
@@ -104,11 +97,12 @@ def _drained(queue: DuckQueue, path: str) -> float:
     jobs = queue.stats()["pending"]
     began = time.monotonic()
     with worker(path, 2):
-        wait_until(lambda: queue.stats()["done"] >= jobs, "the drain")
+        wait_until(lambda: queue.stats()["done"] >= jobs, f"the drain of {jobs:,} jobs", 90)
         return jobs / (time.monotonic() - began)
 
 
-def _by_queues(stage: Stage) -> Iterator[Row]:
+def by_queues(stage: Stage) -> Iterator[Row]:
+    """Yield milliseconds per call by the number of queues."""
     jobs = 50_000
     for count in QUEUES:
         path = stage.file()
@@ -124,8 +118,8 @@ def _by_queues(stage: Stage) -> Iterator[Row]:
             yield _row("claim", _each(lambda: queue.claim(names[next(turns) % count])), "ms", queues=count)
 
 
-def _ack_stalls(stage: Stage) -> Iterator[Row]:
-    """Acks one by one while another thread enqueues batches, so that checkpoints fall into them."""
+def ack_stalls(stage: Stage) -> Iterator[Row]:
+    """Yield milliseconds of acks one by one while another thread enqueues: checkpoints fall into them."""
     path, stop = stage.file(), threading.Event()
     with DuckQueue(path) as queue:
         fill(queue, ACKS, "acked")
@@ -150,8 +144,8 @@ def _ack_stalls(stage: Stage) -> Iterator[Row]:
         )
 
 
-def _by_lifecycles(stage: Stage) -> Iterator[Row]:
-    """Fill and drain again and again; the history is purged down to nothing once, half way."""
+def by_lifecycles(stage: Stage) -> Iterator[Row]:
+    """Yield megabytes by lifecycles: filled and drained, and all history purged once, half way."""
     path = stage.file()
     with DuckQueue(path) as queue, worker(path, 2):
         for ended in range(STRIDE, LIFECYCLES + 1, STRIDE):

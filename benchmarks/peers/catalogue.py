@@ -104,6 +104,14 @@ DAGS = [
         "Luigi", "luigi_peer.py", ("luigi==3.8.1",), PROCESS, "local scheduler, target files", default=True
     ),
     DagPeer("Hamilton", "hamilton_peer.py", ("sf-hamilton==1.90.0",), "nothing", "driver, one thread"),
+    DagPeer(
+        "Prefect",
+        "prefect_peer.py",
+        ("prefect==3.8.8", "fastapi==0.150.0"),  # with fastapi 0.165 its server can't be imported
+        PROCESS,
+        "task.submit, its own server on SQLite",
+        nodes=300,
+    ),
 ]
 
 STREAM_PACKAGES = ("polars==2.1.0", "duckdb==2.0.0", "orjson==3.13.0", "pyarrow==26.0.1")
