@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from queuack_store.duckdb.arrow import Source, ids, integers
@@ -38,6 +38,7 @@ class Reader:
 
     def __init__(self, cursor: Any) -> None:
         self.cursor = cursor
+        self.one_by_one = False  # large payloads and results: see _blobs
         self._wanted = Source()
         self._wanted.fill(id=ids([bytes(16)]))
         cursor.register("queuack_wanted", self._wanted)
@@ -67,7 +68,8 @@ class Reader:
         if not read.ids:
             return []
         # Of several rows of one job the last counts.
-        results: dict[bytes, bytes] = dict(self._rows_of("read_results", read.ids))
+        self._wanted.fill(id=ids(read.ids))
+        results: dict[bytes, bytes] = dict(self._blobs("read_results"))
         errors = {row[0]: row[1:] for row in self._rows("read_errors")}
         return [
             (id_, results.get(id_), *errors.get(id_, (None, None)))
@@ -132,13 +134,24 @@ class Reader:
         self._wanted.fill(id=ids(wanted))
         return self._rows(name, params)
 
+    def _blobs(self, name: str) -> Iterable[Row]:
+        """Return (key, blob) of each row that is wanted.
+
+        A scan holds the blobs of 2,048 rows at once, wanted or not, and where these are large DuckDB's memory
+        does not suffice; a row that is asked for by its place comes alone.
+        """
+        if not self.one_by_one:
+            return self._rows(name)
+        places = self._rows(f"{name}_places")
+        return [(key, self._rows(f"{name}_at", {"place": place})[0][0]) for key, place in places]
+
     def _whole(self, found: list[Row]) -> list[StoredJob]:
         """Return the jobs with these seqs, in their order, with payload, parents and children."""
         if not found:
             return []
         seqs = [row[0] for row in found]
         self._wanted_seqs.fill(seq=integers(seqs))
-        payloads: dict[int, bytes] = dict(self._rows("payloads_by_seq"))
+        payloads: dict[int, bytes] = dict(self._blobs("payloads_by_seq"))
         by_seq = stored_jobs(self._rows("rows_by_seq"), payloads)
         jobs = [by_seq[seq] for seq in seqs]
         if self._rows("has_edges"):

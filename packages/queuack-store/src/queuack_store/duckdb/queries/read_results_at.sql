@@ -1,0 +1,1 @@
+SELECT result FROM job_results WHERE rowid = $place
