@@ -43,7 +43,7 @@ def page(results: Results, plots: Iterable[str] = ()) -> str:
     for table, title in wanted["tables"].items():
         mine = [one for one in judged if one.target["table"] == table]
         lines += ["", f"## {title}", "", *_table(mine, bounds), *_beside(results, table)]
-        lines += _others(results, table, {one.measure for one in mine})
+        lines += _others(results, table, {one.measure for one in mine} | set(results.compared(table)))
     lines += _growth(results, list(plots))
     lines += ["", "## How to do it again", "", *_again()]
     lines += ["", "## Where it was measured", "", *_machines(results)]
@@ -68,15 +68,18 @@ def _slower(results: Results, tables: list[str]) -> Iterator[str]:
     for table in tables:
         for measure in results.compared(table):
             ours, faster = faster_peers(results, table, measure)
-            for peer in faster if ours else ():
-                assert ours is not None
+            if ours and faster:
                 found = True
-                kind = ", which waits for no disk," if ours["durable"] and not peer["durable"] else ""
-                times, what = times_as_good(peer, ours), "as small" if peer["unit"] == "MB" else "as fast"
-                ratio = f"{times:.2f} times {what}" if times < 1_000 else "next to nothing"
-                yield f"* {measure}: {peer['system']}{kind} {_figure(peer)}: {ratio} ({_figure(ours)})"
+                yield f"* {measure} ({_figure(ours)}): {'; '.join(_better(peer, ours) for peer in faster)}"
     if not found:
         yield "Nothing of what was measured."
+
+
+def _better(peer: Row, ours: Row) -> str:
+    kind = ", which waits for no disk," if ours["durable"] and not peer["durable"] else ""
+    what = "as little" if peer["unit"] in ("MB", "%") else "as fast"
+    ratio = f": {number(times_as_good(peer, ours))} times {what}" if peer["value"] else ""
+    return f"{peer['system']}{kind} {_figure(peer)}{ratio}"
 
 
 def _counted(judged: list[Judged]) -> Iterator[str]:

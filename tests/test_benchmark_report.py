@@ -84,7 +84,7 @@ def test_what_is_slower_than_a_peer_comes_first(written):
         ],
     )
     first = page[: page.index("## Queue")]
-    assert "fast 10,000 jobs/s: 2.00 times as fast" in first
+    assert "* drain, 2 processes (5,000 jobs/s): fast 10,000 jobs/s: 2 times as fast" in first
     assert "slow 1,000" not in first
     assert "bare loop" not in first
     assert [line.split("|")[1].strip() for line in table(page, "| | drain")] == [
@@ -101,7 +101,7 @@ def test_peers_are_compared_with_us_in_their_own_run(written):
         peers=[row("drain, 2 processes", 1_000), peer],
     )
     assert "| reached |" in line(page, "| drain, 2 processes |")  # by our own, thorough run
-    assert "peer 2,000 jobs/s: 2.00 times as fast (1,000 jobs/s)" in page
+    assert "drain, 2 processes (1,000 jobs/s): peer 2,000 jobs/s: 2 times as fast" in page
 
 
 def test_what_answers_before_the_disk_has_it_is_marked(written):
