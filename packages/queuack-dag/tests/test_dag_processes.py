@@ -135,7 +135,7 @@ def test_a_run_is_followed_and_cancelled_from_another_process(shared: DuckQueue,
     )
 
 
-def test_ctrl_c_on_a_terminal_reaches_the_children_too_and_ends_nothing_half(tmp_path: Path) -> None:
+def test_ctrl_c_with_child_processes_lets_running_nodes_finish(tmp_path: Path) -> None:
     pipes = [tmp_path / name for name in ("begun0", "begun1", "gate0", "gate1")]
     for pipe in pipes:
         os.mkfifo(pipe)

@@ -226,6 +226,21 @@ def test_ctrl_c_stops_cleanly_and_the_run_goes_on_later(tmp_path: Path) -> None:
     assert script(tmp_path, path) == "True []"
 
 
+def interrupting() -> int:
+    os.kill(os.getpid(), signal.SIGINT)
+    return 1
+
+
+def test_ctrl_c_during_the_last_node_is_not_swallowed(memory: DuckQueue) -> None:
+    dag = DAG("last", memory)
+    dag.add_node(interrupting, "only")
+    with pytest.raises(KeyboardInterrupt):
+        dag.execute()
+    assert dag["only"].attempts == 1
+    assert dag.status == "done"
+    assert dag.execute() is True
+
+
 def test_signal_handlers_are_put_back(memory: DuckQueue) -> None:
     before = signal.getsignal(signal.SIGINT)
     dag = DAG("signals", memory)

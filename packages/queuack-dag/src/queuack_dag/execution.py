@@ -144,11 +144,11 @@ def run_here(
         finally:
             waiting.cancel()
             hands.stop(patience_s)
+    if signals.count:  # even if the run has ended meanwhile: what called us is to stop, too
+        raise KeyboardInterrupt
     if waiting.done() and not waiting.cancelled():
         status: str = waiting.result()
         return status
-    if signals.count:
-        raise KeyboardInterrupt
     return None
 
 

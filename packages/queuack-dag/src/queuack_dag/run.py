@@ -87,7 +87,8 @@ class DAGRun(Standing):
             timing: print one line per node at the end.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C (or SIGTERM) came; running nodes were let finish for up to 30 s.
+            KeyboardInterrupt: Ctrl-C (or SIGTERM) came; running nodes were let finish for up to 30 s, which
+                may have ended the run.
             UnknownRunError: there is no such run. InvalidRequestError: a value out of its bounds.
         """
         from queuack_dag.execution import run_here
