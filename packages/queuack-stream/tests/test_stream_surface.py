@@ -51,12 +51,13 @@ print([n for n in heavy if n in sys.modules] + [n for n in sys.modules if n.star
     assert run(code) == "[]"
 
 
-def test_json_lines_need_no_pyarrow(tmp_path):
+def test_json_lines_and_csv_need_no_pyarrow(tmp_path):
     code = f"""
 import sys
 from queuack_stream import StreamReader, StreamWriter
-StreamWriter({str(tmp_path / "a.jsonl")!r}).write([{{"a": 1}}])
-list(StreamReader({str(tmp_path / "a.jsonl")!r}))
+for path in ({str(tmp_path / "a.jsonl")!r}, {str(tmp_path / "a.csv")!r}):
+    StreamWriter(path).write([{{"a": 1}}])
+    list(StreamReader(path))
 print("pyarrow" in sys.modules)
 """
     assert run(code) == "False"

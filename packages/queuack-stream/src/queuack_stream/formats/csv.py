@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_stream.asking import Ask
 from queuack_stream.bytestreams import open_to_read, whole_lines
+from queuack_stream.columns.dicts import build_rows
 from queuack_stream.errors import CorruptFileError
 from queuack_stream.formats.base import RowDecoder, declared_values
 from queuack_stream.formats.csv_encoder import encoder_for
@@ -134,8 +135,6 @@ class CsvDecoder(RowDecoder):
     def _rows(
         self, names: tuple[str, ...], columns: list[Any], count: int, ask: Ask, line: int
     ) -> Iterator[list[Any]]:
-        from queuack_stream.columns.scatter import build_rows
-
         error: CorruptFileError | None = None
         tested = {test.column for test in ask.tests}
         wanted = [
