@@ -78,7 +78,7 @@ def main() -> int:
             environment = folder / label.replace(" ", "_")
             wheels = [str(wheel) for name in packages for wheel in wheels_of(folder / "wheels", name)]
             run(uv, "venv", "--quiet", "--python", sys.executable, str(environment))
-            run(uv, "pip", "install", "--quiet", "--python", str(environment), *wheels)
+            run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(environment), *wheels)
             sizes[label] = sizes_of(next(environment.glob("lib/python*/site-packages")))
         bin_folder = folder / "queuack_(all_six)" / "bin"
         said = run(str(bin_folder / "python"), "-c", PROBE, str(bin_folder / "queuack-worker"), cwd=folder)
