@@ -250,10 +250,12 @@ class Model:
 
     def in_a_circle(self, jobs: list[NewJob]) -> bool:
         """Return whether new jobs would wait for themselves: taking away what can run never reaches them."""
-        waits = {job_id: set(job.parents) for job_id, job in self.jobs.items() if job.status == WAITING}
+        waits = {job_id: set(job.parents) for job_id, job in self.jobs.items()}
+        waiting = {job_id for job_id, job in self.jobs.items() if job.status == WAITING}
+        jobs = [spec for spec in jobs if waiting.issuperset(spec.feeds)]
         waits |= {spec.id: set(spec.parents) for spec in jobs}
         for spec in jobs:
-            for fed in waits.keys() & set(spec.feeds):
+            for fed in spec.feeds:
                 waits[fed].add(spec.id)
         while free := {job_id for job_id, parents in waits.items() if waits.keys().isdisjoint(parents)}:
             for job_id in free:

@@ -50,12 +50,15 @@ def _refuse_circles(core: Core, jobs: list[NewJob]) -> None:
     closing = [job for job in jobs if job.feeds and job.parents]
     if not closing:
         return
-    behind: dict[bytes, list[bytes]] = {}
+    behind: dict[bytes, list[bytes]] = {job.id: [] for job in jobs}
+    new = frozenset(behind)
     for job in jobs:
-        behind.setdefault(job.id, []).extend(job.feeds)
+        if not all(_waits(core, fed) for fed in job.feeds):
+            continue  # it will be left out
+        behind[job.id] += job.feeds
         for parent in job.parents:
             behind.setdefault(parent, []).append(job.id)
-    known, open_, seen = core.state.jobs, set[bytes](), set[bytes]()
+    open_, seen = set[bytes](), set[bytes]()
     stack = [job.id for job in closing]
     while stack:
         at = stack[-1]
@@ -65,10 +68,10 @@ def _refuse_circles(core: Core, jobs: list[NewJob]) -> None:
             continue
         seen.add(at)
         open_.add(at)
-        there = known.get(at)
-        if there is not None and there.status is not WAITING:
-            continue  # nobody waits through it
-        following = [*behind.get(at, ()), *(there.children or () if there is not None else ())]
+        following = behind.get(at, [])
+        if at not in new:
+            for there in core.lookup.jobs([at], strict=False):
+                following = [*following, *(there.children or ())]  # ended or not: a retry brings them back
         if not open_.isdisjoint(following):
             text = ids.to_text(at)
             raise InvalidRequestError(
