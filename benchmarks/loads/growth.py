@@ -25,7 +25,8 @@ QUEUES = (1, 10, 1_000)
 CALLS = 500  # of one kind, timed one by one
 LIFECYCLES = 2_000_000
 STRIDE = 100_000  # lifecycles between two looks at file and memory
-ACKS = 10_000
+ACKS = 20_000
+PRESS_S = 0.1  # between two batches of what goes on beside the acks
 
 
 def _each(call: Callable[[], object], count: int = CALLS) -> list[float]:
@@ -125,7 +126,7 @@ def ack_stalls(stage: Stage) -> Iterator[Row]:
         fill(queue, ACKS, "acked")
 
         def press() -> None:
-            while not stop.is_set():
+            while not stop.wait(PRESS_S):
                 fill(queue, 2_000)
 
         presser = threading.Thread(target=press)
