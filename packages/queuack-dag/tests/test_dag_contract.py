@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import threading
 from pathlib import Path
 
 import pytest
@@ -343,6 +342,13 @@ def test_without_a_queue_it_owns_one(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert dag.wait_for_completion(60)
         assert dag.results() == {"a": 1}
     assert (tmp_path / "duckqueue.db").exists()
+    assert dag.results() == {"a": 1}  # its queue is open again
+    dag.close()
+    with DAG("left") as left:
+        left.add_node(echo, "a", args=(2,))
+    assert left.execute()
+    assert left.results() == {"a": 2}
+    left.close()
     again = DAG("drawn")
     again.add_node(one, "a")
     assert "flowchart" in again.export_mermaid()
@@ -380,19 +386,3 @@ def test_export_before_and_after(memory: DuckQueue, tmp_path: Path) -> None:
     assert ":::failed" in after
     assert ":::skipped" in after
     assert (tmp_path / "dag.mmd").read_text() == after
-
-
-def test_eight_threads_run_side_by_side_and_functions_share_globals(memory: DuckQueue) -> None:
-    barrier = threading.Barrier(8)
-    _shared["barrier"] = barrier
-    dag = DAG("wide", memory, validate=False)
-    for _ in range(8):
-        dag.add_node(meet)
-    assert dag.execute(timeout=60)
-
-
-_shared: dict[str, threading.Barrier] = {}
-
-
-def meet() -> None:
-    _shared["barrier"].wait(30)

@@ -272,3 +272,19 @@ def test_two_runs_side_by_side(shared: DuckQueue) -> None:
     for thread in threads:
         thread.join(60)
     assert all(dag.status == "done" for dag in dags)
+
+
+def test_eight_threads_run_side_by_side_and_functions_share_globals(memory: DuckQueue) -> None:
+    barrier = threading.Barrier(8)
+    _shared["barrier"] = barrier
+    dag = DAG("wide", memory, validate=False)
+    for _ in range(8):
+        dag.add_node(meet)
+    assert dag.execute(timeout=60)
+
+
+_shared: dict[str, threading.Barrier] = {}
+
+
+def meet() -> None:
+    _shared["barrier"].wait(30)

@@ -40,7 +40,7 @@ class DAG(Describing):
 
     Args:
         name, description: for people. queue: an open DuckQueue. Without one the DAG owns one on the
-            default path, opened when it is first needed and closed by `close()` or on leaving `with`,
+            default path, opened whenever it is needed and closed by `close()` or on leaving `with`,
             where it also runs workers meanwhile.
         validate: look for what seems unintended at submission, and warn.
         fail_fast: True raises what is wrong with a node when it is added; False warns then and raises
@@ -92,7 +92,7 @@ class DAG(Describing):
 
     @property
     def queue(self) -> DuckQueue:  # type: ignore[override]
-        """The queue it goes to; its own is opened by asking for it."""
+        """The queue it goes to; its own is opened by asking for it, after `close()` once more."""
         if self._given is not None:
             return self._given
         if self._own is None:
@@ -108,6 +108,8 @@ class DAG(Describing):
         """
         if self._run is None:
             raise DAGStateError(f"DAG {self.name!r} has not been submitted: submit() or execute() it first")
+        if self._run.queue is not self.queue:  # its own was closed, and is open again by asking for it
+            self._run = DAGRun(self.queue, self._run.dag_run_id)
         return self._run
 
     @property
@@ -119,7 +121,7 @@ class DAG(Describing):
     def jobs(self) -> dict[str, str]:
         """The ids of the nodes' jobs by name."""
         if self._run is not None and self._adopted:
-            return self._run.jobs
+            return self.run.jobs
         return {name: ids.to_text(node.id) for name, node in self._blueprint.nodes.items()}
 
     def __repr__(self) -> str:
@@ -268,7 +270,7 @@ class DAG(Describing):
     @property
     def status(self) -> DAGRunStatus:
         """How the run stands; PENDING before it is submitted."""
-        return DAGRunStatus.PENDING if self._run is None else self._run.get_status()
+        return DAGRunStatus.PENDING if self._run is None else self.run.get_status()
 
     @property
     def progress(self) -> Progress:
@@ -278,12 +280,12 @@ class DAG(Describing):
     def get_progress(self) -> Progress:
         """Count the nodes by `NodeStatus`; all are PENDING before the DAG is submitted."""
         if self._run is not None:
-            return self._run.get_progress()
+            return self.run.get_progress()
         return progress_of({"waiting": len(self._blueprint.nodes)})
 
     def is_complete(self) -> bool:
         """Return whether the DAG was submitted and every node has ended."""
-        return self._run is not None and self._run.is_complete()
+        return self._run is not None and self.run.is_complete()
 
     def update_status(self) -> None:
         """Do nothing: the engine keeps the status with every job that ends."""
@@ -291,7 +293,7 @@ class DAG(Describing):
     def get_jobs(self) -> list[NodeView]:
         """Return the nodes as they stand; before the DAG is submitted only `id, name, status`."""
         if self._run is not None:
-            return self._run.get_jobs()
+            return self.run.get_jobs()
         return [
             NodeView({"id": job, "name": name, "status": NodeStatus.PENDING}, None)
             for name, job in self.jobs.items()
@@ -304,7 +306,7 @@ class DAG(Describing):
             if node is not None and node.inner is None:
                 view = self.queue.store.call(GetJob(node.id))
                 return None if view is None else node_view(view, self.queue)
-            return self._run.get_job(name_or_id)
+            return self.run.get_job(name_or_id)
         for row in self.get_jobs():
             if name_or_id in (row["name"], row["id"]):
                 return row
@@ -324,7 +326,7 @@ class DAG(Describing):
             path: also write it there: .mmd, .md or .html.
         """
         if self._run is not None:
-            return self._run.export_mermaid(color_scheme, path=path)
+            return self.run.export_mermaid(color_scheme, path=path)
         from queuack_dag.drawing import boxes_of, draw
 
         boxes, edges = boxes_of(self._layout())
