@@ -269,8 +269,12 @@ class Deeds(Answers):
         for job in ended:
             state = self._states.get(job.seq)
             if job.status not in ENDED and state is not None:
-                # A job that was on disk counts from its last budget, one in memory from its first.
-                assert state.max_attempts > job.attempts, "revived without an attempt"
+                # A job that was on disk counts from its last budget, one in memory from its first. Later
+                # in the same record a growth may have closed it, and so taken its attempts for good.
+                assert state.max_attempts > job.attempts or not state.max_attempts, (
+                    "revived without an attempt"
+                )
+                assert state.max_attempts or state.status == SKIPPED, "revived without an attempt"
                 job.max_attempts = state.max_attempts
 
     def _was_revived(self, job: ModelJob) -> bool:
