@@ -12,7 +12,7 @@ import pytest
 from dag_nodes import RAN
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from queuack_dag import DAG, fingerprint
+from queuack_dag import DAG, fingerprint, mapping
 from queuack_store import DuckQueue, InvalidRequestError
 
 SOURCE = """
@@ -32,7 +32,7 @@ def node(name, value, context: TaskContext = None):
 
 def item(value, extra=0):
     dag_nodes.RAN.append(f"item {{value}}")
-    return clean(value) + extra
+    return clean(value) * {item} + extra
 
 def source(items):
     dag_nodes.RAN.append("source")
@@ -40,10 +40,10 @@ def source(items):
 """
 
 
-def module(code: int = 1, helper: int = 0, limit: int = 1_000, comment: str = "") -> Any:
+def module(code: int = 1, helper: int = 0, limit: int = 1_000, comment: str = "", item: int = 1) -> Any:
     """Make the module `edited` anew, as an editor and a restart would."""
     made = types.ModuleType("edited")
-    text = SOURCE.format(code=code, helper=helper, limit=limit, comment=comment)
+    text = SOURCE.format(code=code, helper=helper, limit=limit, comment=comment, item=item)
     exec(compile(text, "edited.py", "exec"), made.__dict__)
     sys.modules["edited"] = made
     return made
@@ -181,6 +181,34 @@ def test_items_of_a_map(serialization: str) -> None:
         assert edited["item"].result() == [5, 4, 3]
 
 
+@pytest.mark.parametrize("batch", [None, 2])
+def test_what_items_also_wait_for_counts_and_parts_do_not(
+    memory: DuckQueue, monkeypatch: pytest.MonkeyPatch, batch: int | None
+) -> None:
+    def waiting(late: int, items: list[int]) -> DAG:
+        dag = DAG("waiting", memory, max_retries=0)
+        edited = module()
+        dag.add_node(edited.source, "source", args=(items,), cache=True)
+        dag.add_node(edited.node, "late", args=("late", late), cache=True)
+        dag.map(edited.item, "source", "item", batch, depends_on="late", cache=True)
+        return dag
+
+    monkeypatch.setattr(mapping, "MAX_ITEMS_AT_ONCE", 6)  # what is more comes in parts
+    monkeypatch.setattr(mapping, "PART_ITEMS", 3)
+    items = [*range(20)]
+    assert len(ran(waiting(1, items))) == 22
+    same = waiting(1, items)
+    assert [one.action for one in same.plan()] == ["cached"] * 3
+    assert ran(same) == []
+    assert same["item"].result() == items
+    assert sorted(ran(waiting(1, [*items, 20, 21]))) == ["item 20", "item 21", "source"]
+    other = waiting(2, items)
+    assert len(ran(other)) == 21
+    again = waiting(1_002, items)  # late returns the same
+    assert why(again)["item"] == "parent 'late' runs: decided when that has ended"
+    assert ran(again) == ["late"]
+
+
 def test_batches_are_cached_as_batches(memory: DuckQueue) -> None:
     ran(mapped(memory, module(), [1, 2, 3, 4], batch=2))
     assert ran(mapped(memory, module(), [1, 2, 3, 5], batch=2)) == ["source", "item 3", "item 5"]
@@ -214,8 +242,14 @@ edits = st.fixed_dictionaries(
         "first": st.integers(1, 2),
         "items": st.lists(st.integers(1, 4), max_size=4, unique=True),
         "extra": st.integers(0, 1),
+        "item": st.integers(1, 2),
+        "late": st.integers(0, 2),  # what the items also wait for; 0: for nothing
     }
 )
+
+
+def mapped_to(e: dict[str, Any]) -> list[int]:
+    return [(value + e["helper"]) * e["item"] + e["extra"] for value in e["items"]]
 
 
 class Model:
@@ -236,19 +270,22 @@ class Model:
         code = (e["code"], e["helper"])
         first = self.node("first", (code, e["first"]), (e["first"] + e["helper"]) * e["code"] % 1_000)
         items = self.node("source", (tuple(e["items"]),), e["items"])
+        late = e["late"] and self.node("late", (code, e["late"]), (e["late"] + e["helper"]) * e["code"])
         for value in items:
-            self.node(f"item {value}", (e["helper"], value, e["extra"]), None)
-        joined = tuple(value + e["helper"] + e["extra"] for value in items)
+            self.node(f"item {value}", (e["helper"], e["item"], value, e["extra"], late), None)
+        joined = tuple(mapped_to(e))
         self.node("last", (code, first, joined), None)
         return sorted(self.ran)
 
 
 def everything(queue: DuckQueue, e: dict[str, Any]) -> DAG:
-    edited = module(e["code"], e["helper"], comment=str(random.random()))
+    edited = module(e["code"], e["helper"], comment=str(random.random()), item=e["item"])
     dag = DAG("everything", queue, max_retries=0, validate=False)
     dag.add_node(edited.node, "first", args=("first", e["first"]), cache=True)
     dag.add_node(edited.source, "source", args=(e["items"],), cache=True)
-    dag.map(edited.item, "source", "item", kwargs={"extra": e["extra"]} if e["extra"] else None, cache=True)
+    late = dag.add_node(edited.node, "late", args=("late", e["late"]), cache=True) if e["late"] else None
+    more = {"extra": e["extra"]} if e["extra"] else None
+    dag.map(edited.item, "source", "item", kwargs=more, depends_on=late, cache=True)
     exec(LAST, edited.__dict__)
     dag.add_node(edited.last, "last", depends_on=["first", "item"], cache=True)
     return dag
@@ -272,5 +309,5 @@ def test_the_cache_runs_exactly_what_a_model_would(story: list[dict[str, Any]]) 
             found = sorted(name for name in ran(dag) if name)
             assert found == expected
             result = dag["last"].result()
-            assert result["item"] == [v + edit["helper"] + edit["extra"] for v in edit["items"]]
+            assert result["item"] == mapped_to(edit)
             assert result["first"] == [(edit["first"] + edit["helper"]) * edit["code"] % 1_000]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dag_nodes import echo, one, scale
@@ -53,6 +54,23 @@ def test_maps_options_and_nodes_beside_them(memory: DuckQueue) -> None:
     assert (dag["numbers"].max_attempts, dag["own"].priority, dag["own"].result()) == (7, 3, 30)
     with pytest.raises(InvalidRequestError, match="maps over what another task"):
         scaled.map([1, 2])
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2}, {"cache": True}, {"batch": 2, "cache": True}])
+def test_the_items_of_a_map_take_outputs_too(memory: DuckQueue, options: dict[str, Any]) -> None:
+    for factor, expected in ((10, [0, 10, 20]), (3, [0, 3, 6]), (10, [0, 10, 20])):
+        dag = DAG("tasks", memory)
+        count, late, scaled = dag.task(numbers), dag.task(echo), dag.task(scale)
+        scaled.map(count(3), args=(late(factor),), name="scaled", **options)
+        assert dag.execute()
+        assert dag["scaled"].result() == expected
+
+
+def test_the_whole_beside_each_of_its_items_is_refused(memory: DuckQueue) -> None:
+    dag = DAG("tasks", memory)
+    found = dag.task(numbers)(3)
+    with pytest.raises(InvalidRequestError, match="'numbers' returns one by one"):
+        dag.task(plus).map(found, args=([found],))
 
 
 def test_an_output_is_of_its_dag_and_known_only_later(memory: DuckQueue) -> None:

@@ -52,6 +52,17 @@ def item_keys(facts: CacheFacts, items: Iterable[Any]) -> list[bytes]:
     return [fingerprint.joined([static, fingerprint.of_value(item)]) for item in items]
 
 
+def item_facts(facts: CacheFacts) -> Callable[[Any], CacheFacts]:
+    """Return what tells of an item of a map, or a batch, what it depends on beside what it also waits for."""
+    code = {"map": static_key(facts).hex()}
+
+    def of_item(item: Any) -> CacheFacts:
+        args = fingerprint.of_value(item)
+        return CacheFacts(facts.node, code, args, ttl_s=facts.ttl_s, refresh=facts.refresh)
+
+    return of_item
+
+
 def find(store: Store, facts: CacheFacts, keys: Sequence[bytes]) -> dict[bytes, Found]:
     """Return what there is under these keys, where it is not older than the node's ttl."""
     if facts.refresh:
@@ -115,7 +126,7 @@ def _code_here(func: Callable[..., Any]) -> bytes:
     return code_key(fingerprint.of_code(func))
 
 
-def key_here(facts: CacheFacts, context: TaskContext) -> bytes:
-    """Return the key of the running job, whose parents have ended."""
-    names, values = context.get_parent_names(), context.get_parent_results()
-    return node_key(facts, [(n, fingerprint.of_value(v)) for n, v in zip(names, values, strict=True)])
+def key_here(facts: CacheFacts, context: TaskContext, counted: int | None) -> bytes:
+    """Return the key of the running job, whose parents have ended; the first `counted` of them matter."""
+    pairs = list(zip(context.get_parent_names(), context.get_parent_results(), strict=True))[:counted]
+    return node_key(facts, [(name, fingerprint.of_value(value)) for name, value in pairs])

@@ -269,6 +269,11 @@ class Describing:
         parents = blueprint.resolve(checked_name(name), depends_on)
         outputs: list[Output] = []
         args, kwargs = places(args, outputs), places(kwargs, outputs)
+        if mapping is not None and any(one.name == mapping.over for one in outputs):
+            raise InvalidRequestError(
+                f"map {name!r} hands out what {mapping.over!r} returns one by one: to give each item the "
+                "whole as well, let a node between them return it"
+            )
         if outputs:
             parents = tuple(dict.fromkeys((*parents, *blueprint.resolve(name, outputs))))
         fresh = inner is not None and inner.used

@@ -193,6 +193,7 @@ class Encoding:
             None if node.mapping is None else node.mapping.batch,
             cache,
             verify,
+            node.fill,
         )
 
 

@@ -35,8 +35,8 @@ class MapFacts(msgspec.Struct, omit_defaults=True):
     """What the worker of a node needs to know of a map over its result.
 
     like: an item's job without id; its payload is the head of all items' calls. run: the items'. job: the
-    one that collects. source: the node's job. args: the further arguments, encoded as a result is. verify:
-    see `StepFacts`.
+    one that collects. source: the node's job. args: the further arguments, encoded as a result is. verify,
+    fill: see `StepFacts`.
     """
 
     like: NewJob
@@ -47,6 +47,7 @@ class MapFacts(msgspec.Struct, omit_defaults=True):
     batch: int | None = None
     cache: CacheFacts | None = None
     verify: bytes | None = None
+    fill: bool = False
 
 
 class StepFacts(msgspec.Struct, omit_defaults=True):
@@ -55,7 +56,8 @@ class StepFacts(msgspec.Struct, omit_defaults=True):
     fill: its arguments hold places for parents' results. maps: that go over its result. batched: its first
     argument is a list, to call the function with each of. memo: the key of its result, where that is known
     beforehand. recalled: its result, which makes the call unnecessary. verify: the key of the function's
-    code where the worker imports that itself; with another one its result is not kept.
+    code where the worker imports that itself; with another one its result is not kept. counted: how many of
+    its parents its result depends on, from the first (None: all); the others only open the way.
     """
 
     serialization: str
@@ -66,3 +68,4 @@ class StepFacts(msgspec.Struct, omit_defaults=True):
     memo: bytes | None = None
     recalled: Recalled | None = None
     verify: bytes | None = None
+    counted: int | None = None

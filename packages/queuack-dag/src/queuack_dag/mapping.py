@@ -25,7 +25,7 @@ from queuack_worker.outcomes import Skip
 
 from queuack_dag import caching
 from queuack_dag.errors import MapError
-from queuack_dag.facts import MapFacts, Recalled, StepFacts
+from queuack_dag.facts import CacheFacts, MapFacts, Recalled, StepFacts
 
 COLLECT_TASK = "queuack_dag.mapping:collect"
 STEP = "queuack_dag.stepping:step"
@@ -74,18 +74,35 @@ class Items:
             )  # fmt: skip
 
     def _payloads(self, items: Iterator[Any]) -> Iterator[bytes]:
-        cache, batched = self._facts.cache, self._facts.batch is not None
+        cache, batched, fill = self._facts.cache, self._facts.batch is not None, self._facts.fill
         if cache is None:
-            around = msgspec.msgpack.encode(StepFacts(self._serialization, batched=True)) if batched else b""
+            facts = StepFacts(self._serialization, fill, batched=batched)
+            around = msgspec.msgpack.encode(facts) if batched or fill else b""
             for item in items:
                 payload = self._encoder.encode_args((item, *self._args), self._kwargs)
-                yield wrap(payload, STEP, around) if batched else payload
+                yield wrap(payload, STEP, around) if around else payload
+            return
+        if self._facts.like.parents:
+            yield from self._later(cache, items, batched)
             return
         while part := list(islice(items, LOOKED_UP_AT_ONCE)):
             keys = caching.item_keys(cache, part)
             recalled = caching.recall(self._store, cache, keys)
             for item, key in zip(part, keys, strict=True):
                 yield self._cached(item, key, recalled.get(key), batched)
+
+    def _later(self, cache: CacheFacts, items: Iterator[Any], batched: bool) -> Iterator[bytes]:
+        # What they also wait for may not have ended: each looks for its result when it starts.
+        facts = self._facts
+        of_item = caching.item_facts(cache)
+        for item in items:
+            own = of_item(item)
+            payload = self._encoder.encode_args((item, *self._args), self._kwargs)
+            around = StepFacts(
+                self._serialization, facts.fill, batched=batched, cache=own, verify=facts.verify,
+                counted=len(facts.like.parents),
+            )  # fmt: skip
+            yield wrap(payload, STEP, msgspec.msgpack.encode(around))
 
     def _cached(self, item: Any, key: bytes, recalled: Recalled | None, batched: bool) -> bytes:
         if recalled is None:

@@ -83,8 +83,7 @@ class _Planner:
             return Planned(name, "runs", "a refresh was asked for")
         if step.node.mapping is not None:
             return self._map(name, step, cache)
-        prints = [(self._name_of(p), fingerprint.of_value(self._known[p])) for p in step.parents]
-        key = caching.node_key(cache, prints)
+        key = caching.node_key(cache, self._prints(step.parents))
         recalled = caching.recall(self._store, cache, [key]).get(key)
         if recalled is None:
             return Planned(name, "runs", self._why(step, cache, [key]))
@@ -92,11 +91,20 @@ class _Planner:
         run = self._runs_of([recalled.origin]).get(recalled.origin)
         return Planned(name, "cached", "nothing that it depends on has changed", run)
 
+    def _prints(self, parents: tuple[bytes, ...]) -> list[tuple[str, str]]:
+        return [(self._name_of(parent), fingerprint.of_value(self._known[parent])) for parent in parents]
+
     def _map(self, name: str, step: Step, cache: CacheFacts) -> Planned:
         facts = self._encoding.map_of(self._steps[step.parents[0]], step)
         value = self._known[step.parents[0]]
         items = list(items_of(value, facts, self._store, self._queue.serialization))
-        keys = caching.item_keys(cache, items)
+        others = self._prints(step.parents[1:])
+        of_item = caching.item_facts(cache)
+        keys = (
+            [caching.node_key(of_item(item), others) for item in items]
+            if others
+            else caching.item_keys(cache, items)
+        )
         recalled = caching.recall(self._store, cache, keys)
         hits = sum(key in recalled for key in keys)
         if hits < len(keys):
@@ -165,6 +173,8 @@ class _Planner:
         if old.params != cache.params:
             return "the run's parameters changed"
         if step.node.mapping is not None:
+            if len(step.parents) > 1:
+                return "these items are new, or what they also wait for returned something else"
             return "these items are new"
         return self._changed_parent(step, job)
 

@@ -34,7 +34,7 @@ def step(raw: bytes, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Ma
     if facts.verify is not None and not caching.usable(facts.verify, func):
         cache = memo = None
     if cache is not None and context is not None:
-        key = caching.key_here(cache, context)
+        key = caching.key_here(cache, context, facts.counted)
         recalled = caching.recall(context.queue.store, cache, [key]).get(key)
         if recalled is not None:
             result = decode_result(recalled.result, facts.serialization)
