@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import queuack_dag
-from dag_nodes import BEGUN, GATES, completed, echo, fail, gate, gated, one, total
+from dag_nodes import GATES, completed, echo, fail, gate, gated, one, total
 from queuack_dag import DAG, DAGRun, DAGRunStatus, DAGStateError, DAGValidationError, NodeStatus
 from queuack_dag.errors import UnknownNodeError, UnknownRunError
 from queuack_store import DuckQueue, InvalidRequestError, JobSkippedError, UnknownJobError
 from queuack_worker import WorkerPool
+
+_WAITING = {
+    "execute": [("poll_interval", 0.1), ("timeout", None), ("show_progress", False)],
+    "wait_for_completion": [("timeout", None), ("poll_interval", 1.0), ("callback", None)],
+}
 
 
 def test_signatures_and_defaults() -> None:
@@ -27,6 +32,20 @@ def test_signatures_and_defaults() -> None:
         "name", "queue", "description", "validate", "fail_fast", "timing", "max_retries", "retry_delay",
         "timeout_per_task", "show_progress",
     ]  # fmt: skip
+    assert list(made.values())[1].default is None
+    assert [p.default for p in list(made.values())[2:10]] == [
+        None,
+        True,
+        True,
+        False,
+        None,
+        None,
+        None,
+        False,
+    ]
+    for kind in (DAG, DAGRun):
+        told = [list(inspect.signature(getattr(kind, name)).parameters.values())[1:4] for name in _WAITING]
+        assert [[(p.name, p.default) for p in given] for given in told] == list(_WAITING.values())
     assert all(getattr(queuack_dag, name) for name in queuack_dag.__all__)
 
 
@@ -294,25 +313,6 @@ def test_unknown_runs_and_nodes(memory: DuckQueue) -> None:
     dag.submit()
     with pytest.raises(UnknownNodeError, match="'b'"):
         dag["b"]
-
-
-def test_wait_for_completion_tells_a_callback(memory: DuckQueue) -> None:
-    gate("tell")
-    dag = DAG("told", memory)
-    dag.add_node(gated, "node", args=("tell",))
-    dag.submit()
-    seen: list[int] = []
-
-    def told(progress: dict[str, int]) -> None:
-        seen.append(progress["running"])
-        if progress["running"]:
-            GATES["tell"].set()
-
-    with WorkerPool(memory, 1):
-        assert BEGUN["tell"].wait(30)
-        assert dag.wait_for_completion(30, poll_interval=0.01, callback=told)
-    assert seen[0] == 1
-    assert seen[-1] == 0
 
 
 def test_with_queue_dag_submits_on_a_clean_exit(memory: DuckQueue) -> None:

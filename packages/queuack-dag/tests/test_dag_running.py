@@ -178,6 +178,33 @@ def test_retry_a_subdag(memory: DuckQueue, tmp_path: Path) -> None:
     assert dag.execute()
 
 
+def test_a_failed_attempt_is_tried_again_after_the_nodes_own_delay_or_the_dags(memory: DuckQueue) -> None:
+    dag = DAG("delayed", memory, max_retries=1, retry_delay=200, validate=False)
+    dag.add_node(one, "of_dag")
+    dag.add_node(one, "own", retry_delay=20)
+    dag.submit()
+    delays = {}
+    for claimed in memory.claim_batch(2):
+        memory.ack(claimed.id, error="not yet")
+        job = memory.get_job(claimed.id)
+        assert job is not None
+        assert (job.status, job.execute_after is None, claimed.claimed_at is None) == (
+            "delayed",
+            False,
+            False,
+        )
+        delays[job.node_name] = (job.execute_after - claimed.claimed_at).total_seconds()  # type: ignore[operator]
+    assert 16 <= delays["own"] < 160 <= delays["of_dag"]
+    assert dag.progress["ready"] == 2
+
+
+def test_a_result_that_is_too_large_fails_its_node_and_says_what_to_do(memory: DuckQueue) -> None:
+    dag = DAG("large", memory, max_retries=0)
+    dag.add_node(bytes, "large", args=(17 * 2**20,))
+    assert not dag.execute()
+    assert "Write it to a file and return a path" in dag["large"].error
+
+
 SCRIPT = """
 import os, signal, sys, threading
 from queuack_dag import DAG, DAGRun
@@ -288,3 +315,22 @@ _shared: dict[str, threading.Barrier] = {}
 
 def meet() -> None:
     _shared["barrier"].wait(30)
+
+
+def test_wait_for_completion_tells_a_callback(memory: DuckQueue) -> None:
+    gate("tell")
+    dag = DAG("told", memory)
+    dag.add_node(gated, "node", args=("tell",))
+    dag.submit()
+    seen: list[int] = []
+
+    def told(progress: dict[str, int]) -> None:
+        seen.append(progress["running"])
+        if progress["running"]:
+            GATES["tell"].set()
+
+    with WorkerPool(memory, 1):
+        assert BEGUN["tell"].wait(30)
+        assert dag.wait_for_completion(30, poll_interval=0.01, callback=told)
+    assert seen[0] == 1
+    assert seen[-1] == 0
