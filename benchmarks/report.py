@@ -3,8 +3,8 @@
     python benchmarks/report.py [--results FOLDER] [--page PATH] [--readme PATH] [--no-plots] [--check]
 
 It reads all `*.json` of the folder, in the form that the package's docstring describes; peers' rows in
-them stand beside ours. What bounds a figure is told in `bounds.json`, by measure. The README's small table
-is made of the same rows.
+them stand beside ours. What bounds a figure is told in `bounds.json`, by measure (for one that is
+compared with an empty queue: with ", 1,000,000 pending"). The README's small table is made of the same rows.
 """
 
 from __future__ import annotations
@@ -106,7 +106,9 @@ def _table(judged: list[Judged], bounds: dict[str, str]) -> Iterator[str]:
         unit = one.target["unit"]
         figure = "–" if one.value is None else f"**{number(one.value)}** {unit}"
         span = f"{number(one.row['low'])} – {number(one.row['high'])}" if one.row else "–"
-        bound = "" if one.pending and unit.endswith("than empty") else bounds.get(one.measure, "")
+        bound = bounds.get(name if one.pending and unit.endswith("than empty") else one.measure, "")
+        if one.verdict == "missed":
+            bound = bound or "not looked into yet"
         then = one.target["then"] if isinstance(one.target["then"], str) else number(one.target["then"])
         yield f"| {name} | {figure} | {span} | {number(one.now)} | {one.verdict} | {then} | {bound} |"
 

@@ -66,6 +66,16 @@ def test_targets_are_reached_or_missed_and_none_is_left_out(written):
         assert f"| {target['measure']}" in page
 
 
+def test_what_is_missed_has_a_reason_or_says_that_it_has_none(written):
+    full = {"settings": {"pending": 1_000_000}}
+    batches = [row("batch of 10,000", 1_400), row("batch of 10,000", 1_000, **full)]
+    page = written(queue=[row("drain, 2 processes", 29_999), *batches])
+    bounds = json.loads((ROOT / "benchmarks/bounds.json").read_text())
+    assert line(page, "| drain, 2 processes |").endswith(f"| {bounds['drain, 2 processes']} |")
+    slower = "batch of 10,000, 1,000,000 pending"
+    assert line(page, f"| {slower} |").endswith(f"| {bounds.get(slower, 'not looked into yet')} |")
+
+
 def test_a_slow_disk_lowers_the_bar_of_the_one_producer(written):
     slow = {"settings": {"pending": 0, "fdatasync": 1000}}
     assert "| 400 | reached |" in line(
