@@ -40,8 +40,14 @@ ROWS = [
         began AS claimed_at, began AS started_at, began + took AS ended_at, 'done' AS outcome,
         epoch(took) AS duration_seconds FROM made
     """,
-    "INSERT INTO job_payloads SELECT i, CAST('payload ' || i AS BLOB) FROM made",
-    "INSERT INTO job_results SELECT id, CAST('result ' || i AS BLOB) FROM made",
+    """
+    INSERT INTO job_payloads SELECT i, 0, octet_length(it), it
+    FROM (SELECT i, CAST('payload ' || i AS BLOB) AS it FROM made)
+    """,
+    """
+    INSERT INTO job_results SELECT id, 0, octet_length(it), it
+    FROM (SELECT id, CAST('result ' || i AS BLOB) AS it FROM made)
+    """,
     "UPDATE queuack_meta SET next_seq = $count + 10, next_claim = $count + 10",
 ]
 

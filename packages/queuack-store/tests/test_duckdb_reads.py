@@ -2,10 +2,8 @@
 
 import threading
 
-import duckdb
 import pytest
 from queuack_store.clock import SystemClock
-from queuack_store.duckdb import connection
 from queuack_store.duckdb.database import open_database
 from queuack_store.engine.changes import Attempt, JobState, NewRow, Record, RunRow, RunState
 from queuack_store.engine.journalling import no_probe
@@ -31,8 +29,7 @@ def row(seq, status="pending", queue="default", priority=50, task="mod:fn", **pa
         "claimed_at": None, "started_at": None, "completed_at": None, "waiting_on": 0,
         "error": None, "skip_reason": None, "suspect": False, "max_attempts": 3,
     }  # fmt: skip
-    payload = parts.pop("payload", b"payload %d" % seq)
-    job = NewJob(spec.pop("id", None) or new_id(), task, payload, queue, priority, **spec)
+    job = NewJob(spec.pop("id", None) or new_id(), task, b"payload %d" % seq, queue, priority, **spec)
     return NewRow(job, AT + seq, JobState(seq=seq, status=status, priority=priority, **{**state, **parts}))
 
 
@@ -238,26 +235,3 @@ def test_readers_never_see_half_a_transaction_nor_each_others_rows(tmp_path):
         thread.join()
     database.close()
     assert wrong == []
-
-
-def test_blobs_for_whose_scan_memory_does_not_suffice_are_read_one_by_one(tmp_path, monkeypatch):
-    path, large = tmp_path / "jobs.db", 1 << 20
-    new = [
-        row(seq, "claimed" if seq < 3 else "pending", payload=bytes([seq]) * large) for seq in range(1, 41)
-    ]
-    database = open_database(path, SystemClock(), no_probe)
-    apply(database, new, results=[(new[4].spec.id, b"r" * large), (new[5].spec.id, b"s" * large)])
-    database.checkpoint()
-    database.close()
-    monkeypatch.setattr(connection, "_MEMORY_LIMIT", "40MB")
-    database = open_database(path, SystemClock(), no_probe)
-    try:
-        with database._connections.reader() as reader, pytest.raises(duckdb.OutOfMemoryException):
-            reader.cursor.execute("SELECT seq, payload FROM job_payloads WHERE seq = 5").fetchall()
-        assert [job.spec.payload[0] for job in database.snapshot().claimed] == [1, 2]
-        found = database.read(ReadReady("default", None, None, 2))
-        assert [(job.spec.payload[0], len(job.spec.payload)) for job in found] == [(3, large), (4, large)]
-        ids = [new[5].spec.id, new[4].spec.id]
-        assert [row[1][:1] for row in database.read(ReadResults(ids))] == [b"s", b"r"]
-    finally:
-        database.close()

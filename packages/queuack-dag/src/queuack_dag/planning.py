@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
 _RUN_OF = "SELECT id::VARCHAR, dag_run_id::VARCHAR FROM jobs WHERE id IN (SELECT unnest($jobs)::UUID)"
 # The node in earlier runs, the latest first; of a map, the node that it goes over.
 _BEFORE = """
-SELECT p.payload, j.id::VARCHAR FROM jobs j
-JOIN dag_runs r ON r.id = j.dag_run_id JOIN job_payloads p ON p.seq = j.seq
-WHERE j.node_name = $name AND r.name = $dag AND j.status = 'done' ORDER BY j.seq DESC LIMIT 20
+SELECT p.payload, j.id::VARCHAR FROM (
+    SELECT j.seq, j.id FROM jobs j JOIN dag_runs r ON r.id = j.dag_run_id
+    WHERE j.node_name = $name AND r.name = $dag AND j.status = 'done' ORDER BY j.seq DESC LIMIT 20
+) j JOIN job_payloads p ON p.seq = j.seq ORDER BY j.seq DESC, p.part
 """
 _PARENTS = """
 SELECT j.node_name, j.id::VARCHAR FROM job_dependencies d JOIN jobs j ON j.id = d.parent_id
@@ -182,8 +184,8 @@ class _Planner:
         mapping = step.node.mapping
         name = step.node.name if mapping is None else mapping.over
         rows = self._store.call(Sql(_BEFORE, {"name": name, "dag": self._dags[step.run_id]})).rows
-        for payload, job in rows:
-            raw = bytes(payload)
+        for job, pieces in groupby(rows, key=lambda row: row[1]):
+            raw = b"".join(piece for piece, _ in pieces)
             if not raw or raw[0] != AROUND:
                 continue
             facts = msgspec.msgpack.decode(unwrap(raw)[1], type=StepFacts)

@@ -30,7 +30,7 @@ def write(path):
             f"VALUES (?, ?, 'default', 'tests:noop', 'pending', 50, {AT}, 0, 3, 300, 'all', 0, 0, false, [])",
             [f"00000000-0000-7000-8000-{n:012x}", n],
         )
-        connection.execute("INSERT INTO job_payloads VALUES (?, 'payload'::BLOB)", [n])
+        connection.execute("INSERT INTO job_payloads VALUES (?, 0, 7, 'payload'::BLOB)", [n])
         connection.execute(f"UPDATE jobs SET status = 'done', completed_at = {AT} WHERE seq = ?", [n - 5])
         connection.execute(
             "UPDATE queuack_meta SET cycle = ?, next_seq = ?, next_claim = ?", [n, n + 1, n + 1]

@@ -13,6 +13,7 @@ from msgspec.structs import astuple
 
 from queuack_store.duckdb import arrow
 from queuack_store.duckdb.arrow import Column
+from queuack_store.duckdb.pieces import cut
 from queuack_store.engine.changes import (
     Answer,
     Attempt,
@@ -162,11 +163,9 @@ class Batch:
         }
 
     def payload_columns(self) -> Columns:
-        """The payloads of the new jobs."""
-        return {
-            "seq": arrow.integers(list(self.new)),
-            "payload": arrow.blobs([row.spec.payload for row in self.new.values()]),
-        }
+        """The payloads of the new jobs, in pieces."""
+        seqs, columns, pieces = cut(list(self.new), [row.spec.payload for row in self.new.values()])
+        return {"seq": arrow.integers(seqs), **columns, "payload": arrow.blobs(pieces)}
 
     def edge_columns(self) -> Columns | None:
         """The edges of the new jobs to their parents, and to what they feed; None where there are none."""
@@ -197,11 +196,9 @@ class Batch:
         return _transpose(self.explained, _EXPLANATION)
 
     def result_columns(self) -> Columns:
-        """The results."""
-        return {
-            "job_id": arrow.ids(list(self.results)),
-            "result": arrow.blobs(list(self.results.values())),
-        }
+        """The results, in pieces."""
+        job_ids, columns, pieces = cut(list(self.results), list(self.results.values()))
+        return {"job_id": arrow.ids(job_ids), **columns, "result": arrow.blobs(pieces)}
 
     def run_columns(self) -> Columns:
         """The new runs, each with the last state that the batch knows of it."""

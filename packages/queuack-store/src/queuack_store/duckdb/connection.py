@@ -20,7 +20,6 @@ from queuack_store.duckdb.files import spill_folder
 from queuack_store.duckdb.readers import Reader
 from queuack_store.errors import StoreClosedError
 
-_MEMORY_LIMIT = "512MB"
 _MAX_IDLE_READERS = 4  # each keeps a little of DuckDB's memory; more are made under load and closed after it
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "threads": "2",
@@ -40,11 +39,13 @@ def connect(path: Path | None) -> Any:
     bounds = (
         {"temp_directory": ""}
         if path is None
-        else {"memory_limit": _MEMORY_LIMIT, "temp_directory": str(spill_folder(path))}
+        else {"memory_limit": "512MB", "temp_directory": str(spill_folder(path))}
     )
     connection = duckdb.connect(":memory:" if path is None else str(path), config={**_CONFIG, **bounds})
     connection.execute("PRAGMA disable_checkpoint_on_shutdown")  # trap T4
     connection.execute("SET TimeZone = 'UTC'")
+    # It unpacks 2,048 values to find one. (Given to `connect` the setting has no effect in DuckDB 2.0.)
+    connection.execute("SET disabled_compression_methods = 'zstd'")
     return connection
 
 
@@ -68,17 +69,14 @@ class Connections:
         self._open = True
 
     @contextmanager
-    def reader(self, one_by_one: bool = False) -> Iterator[Reader]:
+    def reader(self) -> Iterator[Reader]:
         """Lend a reader inside a read-only transaction: one snapshot, whatever is applied meanwhile.
-
-        one_by_one: payloads and results are read one at a time, which takes longer and little memory.
 
         Raises:
             StoreClosedError: the instance is closed or being made good again.
         """
         reader = self._take()
         try:
-            reader.one_by_one = one_by_one
             reader.cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield reader
         finally:

@@ -20,7 +20,6 @@ from queuack_store.duckdb.files import make_folder, remove_leftovers
 from queuack_store.duckdb.guarded import run_select
 from queuack_store.duckdb.log import Log
 from queuack_store.duckdb.queries import sql
-from queuack_store.duckdb.readers import Reader
 from queuack_store.engine.changes import Record
 from queuack_store.engine.journalling import Probe
 from queuack_store.engine.reads import (
@@ -88,12 +87,8 @@ class DuckBackend:
     def snapshot(self) -> Snapshot:
         """Return the state as of the last applied cycle; called once, before anything else."""
         try:
-            try:
-                with self._connections.reader() as reader:
-                    return reader.snapshot()
-            except duckdb.OutOfMemoryException:
-                with self._connections.reader(one_by_one=True) as reader:
-                    return reader.snapshot()
+            with self._connections.reader() as reader:
+                return reader.snapshot()
         except duckdb.Error as error:
             raise unreadable(error, self._path) from error
 
@@ -197,25 +192,18 @@ class DuckBackend:
                 return back_up(connections, self._path, read)
             case ReadExport():
                 return export_history(connections, read)
-        try:
-            with connections.reader() as reader:
-                return self._read_with(reader, read)
-        except duckdb.OutOfMemoryException:
-            with connections.reader(one_by_one=True) as reader:
-                return self._read_with(reader, read)
-
-    def _read_with(self, reader: Reader, read: Read) -> Any:
-        match read:
-            case ReadJobs():
-                return reader.jobs(read)
-            case ReadReady():
-                return reader.ready(read)
-            case ReadDelayed():
-                return reader.delayed(read)
-            case ReadResults():
-                return reader.results(read)
-            case ReadQuery():
-                return reader.query(read)
+        with connections.reader() as reader:
+            match read:
+                case ReadJobs():
+                    return reader.jobs(read)
+                case ReadReady():
+                    return reader.ready(read)
+                case ReadDelayed():
+                    return reader.delayed(read)
+                case ReadResults():
+                    return reader.results(read)
+                case ReadQuery():
+                    return reader.query(read)
 
     def end_reads(self) -> None:
         """Interrupt the reads that run, wait for them, and take no more."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any
 
 from queuack_store.duckdb.arrow import Source, ids, integers
+from queuack_store.duckdb.pieces import joined, latest
 from queuack_store.duckdb.queries import sql
 from queuack_store.duckdb.rows import (
     ATTEMPT_FIELDS,
@@ -38,7 +41,6 @@ class Reader:
 
     def __init__(self, cursor: Any) -> None:
         self.cursor = cursor
-        self.one_by_one = False  # large payloads and results: see _blobs
         self._wanted = Source()
         self._wanted.fill(id=ids([bytes(16)]))
         cursor.register("queuack_wanted", self._wanted)
@@ -55,27 +57,32 @@ class Reader:
         negative, seq = read.after or (-_HIGHEST_PRIORITY, -1)
         params = {"queue": read.queue, "priority": -negative, "seq": seq, "limit": read.limit}
         if read.run_id is None:
-            return self._whole(self._rows("find_ready", params))
-        return self._whole(self._rows("find_ready_run", {**params, "run_id": read.run_id}))
+            found = self._rows("find_ready", params)
+        else:
+            found = self._rows("find_ready_run", {**params, "run_id": read.run_id})
+        return self._whole(found, read.max_bytes)
 
     def delayed(self, read: ReadDelayed) -> list[StoredJob]:
         """Return the delayed jobs that are due soonest after a key."""
         due, seq = read.after or (_FOREVER_AGO, -1)
-        return self._whole(self._rows("find_delayed", {"due": due, "seq": seq, "limit": read.limit}))
+        found = self._rows("find_delayed", {"due": due, "seq": seq, "limit": read.limit})
+        return self._whole(found, read.max_bytes)
 
     def results(self, read: ReadResults) -> list[Row]:
         """Return (id, result, error, traceback) of those that have a result or an attempt."""
         if not read.ids:
             return []
-        # Of several rows of one job the last counts.
-        self._wanted.fill(id=ids(read.ids))
-        results: dict[bytes, bytes] = dict(self._blobs("read_results"))
+        results = self.latest_results(read.ids)
         errors = {row[0]: row[1:] for row in self._rows("read_errors")}
         return [
             (id_, results.get(id_), *errors.get(id_, (None, None)))
             for id_ in read.ids
             if id_ in results or id_ in errors
         ]
+
+    def latest_results(self, job_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Return the results of those jobs that have one: of several the last counts."""
+        return latest(self._rows_of("read_results", job_ids))
 
     def query(self, read: ReadQuery) -> list[Any]:
         """Run a named query; what its rows are is said in QUERIES."""
@@ -134,24 +141,23 @@ class Reader:
         self._wanted.fill(id=ids(wanted))
         return self._rows(name, params)
 
-    def _blobs(self, name: str) -> Iterable[Row]:
-        """Return (key, blob) of each row that is wanted.
+    def _whole(self, found: list[Row], max_bytes: int | None = None) -> list[StoredJob]:
+        """Return the jobs with these seqs, in their order, with payload, parents and children.
 
-        A scan holds the blobs of 2,048 rows at once, wanted or not, and where these are large DuckDB's memory
-        does not suffice; a row that is asked for by its place comes alone.
+        `max_bytes`: the first of them only, up to the one whose payload makes it so many bytes.
         """
-        if not self.one_by_one:
-            return self._rows(name)
-        places = self._rows(f"{name}_places")
-        return [(key, self._rows(f"{name}_at", {"place": place})[0][0]) for key, place in places]
-
-    def _whole(self, found: list[Row]) -> list[StoredJob]:
-        """Return the jobs with these seqs, in their order, with payload, parents and children."""
         if not found:
             return []
         seqs = [row[0] for row in found]
         self._wanted_seqs.fill(seq=integers(seqs))
-        payloads: dict[int, bytes] = dict(self._blobs("payloads_by_seq"))
+        if max_bytes is not None:
+            sizes: dict[int, int] = dict(self._rows("payload_sizes"))
+            before = [0, *accumulate(sizes[seq] for seq in seqs)]
+            fitting = bisect_left(before, max_bytes)
+            if fitting < len(seqs):
+                seqs = seqs[: max(1, fitting)]
+                self._wanted_seqs.fill(seq=integers(seqs))
+        payloads: dict[int, bytes] = joined(self._rows("payloads_by_seq"))
         by_seq = stored_jobs(self._rows("rows_by_seq"), payloads)
         jobs = [by_seq[seq] for seq in seqs]
         if self._rows("has_edges"):
@@ -182,10 +188,12 @@ def _views(_: Reader, rows: list[Row]) -> list[JobView]:
     return job_views(rows)
 
 
-def _results(_: Reader, rows: list[Row]) -> list[tuple[int, JobResult]]:
+def _results(reader: Reader, rows: list[Row]) -> list[tuple[int, JobResult]]:
+    having = [row[1] for row in rows if row[3] is not None]
+    results = reader.latest_results(having) if having else {}
     return [
-        (seq, JobResult(id_, status, result, error, None, reason, name))
-        for seq, id_, status, result, error, reason, name in rows
+        (seq, JobResult(id_, status, results.get(id_), error, None, reason, name))
+        for seq, id_, status, _, error, reason, name in rows
     ]
 
 

@@ -348,7 +348,7 @@ class Core:
             self.state.move(job, "due")
             self.state.place(job)
         wakes = [job.execute_after] if job is not None else []
-        wakes += [self._expiring.see_to_it(), self._retaining.see_to_it()]
+        wakes += [self._expiring.see_to_it(), self._retaining.see_to_it(), self._refiller.wakes_at()]
         try:
             wakes.append(watch_sessions(self))
         except Missing as missing:

@@ -22,19 +22,27 @@ class ReadJobs(msgspec.Struct, frozen=True):
 
 
 class ReadReady(msgspec.Struct, frozen=True):
-    """The next `limit` pending rows of a queue (or run) after a key, by priority (high first), then seq."""
+    """The next `limit` pending rows of a queue (or run) after a key, by priority (high first), then seq.
+
+    No more than up to the row whose payload makes it `max_bytes`.
+    """
 
     queue: str | None
     run_id: bytes | None
     after: tuple[int, int] | None  # (-priority, seq), exclusive
     limit: int
+    max_bytes: int | None = None
 
 
 class ReadDelayed(msgspec.Struct, frozen=True):
-    """The next `limit` delayed rows after (execute_after, seq), exclusive, soonest first."""
+    """The next `limit` delayed rows after (execute_after, seq), exclusive, soonest first.
+
+    No more than up to the row whose payload makes it `max_bytes`.
+    """
 
     after: tuple[float, int] | None
     limit: int
+    max_bytes: int | None = None
 
 
 class ReadResults(msgspec.Struct, frozen=True):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MIN_REFILL = 200  # rows of one refill, however many windows share; and where payloads of unknown size come
 MIN_EMPTY_REFILL = 16  # rows for an empty window where all windows together are full
+MIN_REFILL_BYTES = 2 << 20  # of payload, however full all windows together are
+REST_S = 0.5  # after a read that failed: asked again at once it would fail again, for ever
 
 
 class Refiller:
@@ -28,6 +30,13 @@ class Refiller:
         self._core = core
         self._room = 0
         self._room_bytes = 0
+        self._rests: dict[Window[Job], float] = {}  # windows whose read failed, until when
+
+    def wakes_at(self) -> float | None:
+        """Return when the next window has rested, None where none rests."""
+        now = self._core.now
+        self._rests = {window: until for window, until in self._rests.items() if until > now}
+        return min(self._rests.values(), default=None)
 
     def balance(self) -> None:
         """Do what is due; called at the end of each cycle."""
@@ -45,26 +54,30 @@ class Refiller:
         for queue in partial:
             rows = self._rows(queue.window, low, limit)
             if rows:
-                read = ReadReady(queue.name, None, _key(queue.window), rows)
+                read = ReadReady(queue.name, None, _key(queue.window), rows, self._bytes())
                 self._order(queue.window, read, ready_key, _of_queue(queue))
         for run in runs:
             assert run.window is not None
             rows = self._rows(run.window, low, limit)
             if rows:
-                read = ReadReady(None, run.spec.id, _key(run.window), rows)
+                read = ReadReady(None, run.spec.id, _key(run.window), rows, self._bytes())
                 self._order(run.window, read, ready_key, _of_run(run))
         rows = self._rows(state.delayed, low, limit)
         if rows:
             after = state.delayed.frontier
             due = (after[0] / 1_000_000, after[1]) if after is not None and after[1] >= 0 else None
-            self._order(state.delayed, ReadDelayed(due, rows), delay_key, lambda job: job.status is DELAYED)
+            read_due = ReadDelayed(due, rows, self._bytes())
+            self._order(state.delayed, read_due, delay_key, lambda job: job.status is DELAYED)
+
+    def _bytes(self) -> int:
+        return max(MIN_REFILL_BYTES, self._room_bytes)
 
     def _rows(self, window: Window[Job], low: int, limit: int) -> int:
         """Return how many rows to fetch for a window: none where it has enough, or all windows together do.
 
         An empty one always gets some: whoever waits for its jobs must have them.
         """
-        if not window.wants_refill(low):
+        if not window.wants_refill(low) or self._rests.get(window, 0.0) > self._core.now:
             return 0
         if window.typical is None:
             rows = min(limit, MIN_REFILL)  # 10,000 rows of a megabyte each would be too much to find it out
@@ -88,15 +101,20 @@ class Refiller:
 
         def rows_came(rows: Any) -> None:
             window.loading = False
-            if isinstance(rows, BaseException) or window.moves != moves:
-                return  # failed, or trimmed or paused meanwhile: ordered again where still wanted
+            if isinstance(rows, BaseException):
+                self._rests[window] = core.now + REST_S
+                return
+            if window.moves != moves:
+                return  # trimmed or paused meanwhile: ordered again where still wanted
+            size = sum(len(row.spec.payload) for row in rows)
             if rows:
-                window.typical = sum(len(row.spec.payload) for row in rows) // len(rows)
+                window.typical = size // len(rows)
             purged = core.state.purged
             # A run's jobs in a paused queue are passed over: when it goes on, the run's window begins anew.
             wanted = (r for r in rows if r.status != PENDING or not core.state.queue(r.spec.queue).paused)
             jobs = [core.state.adopt(row) for row in wanted if row.spec.id not in purged]
-            window.frontier = key_of_row(rows[-1], key_of) if len(rows) == read.limit else None
+            more = len(rows) == read.limit or size >= read.max_bytes
+            window.frontier = key_of_row(rows[-1], key_of) if more else None
             seen = {job.id for job in jobs}
             # What changed after the rows may have been read, not only what DuckDB lacks by now.
             dirty = [j for j in core.state.jobs.values() if j.id not in seen and j.cycle > since]

@@ -209,7 +209,7 @@ class RowStore:
             )
         )
         found.sort(key=lambda entry: (-entry[1].priority, entry[1].seq))
-        return [self._whole(job_id) for job_id, _ in found[: read.limit]]
+        return self._upto([job_id for job_id, _ in found[: read.limit]], read.max_bytes)
 
     def _delayed(self, read: ReadDelayed) -> list[StoredJob]:
         due, seq = read.after or (0.0, -1)
@@ -219,7 +219,16 @@ class RowStore:
             key = (round((state.execute_after or 0.0) * 1e6), state.seq)
             if state.status == DELAYED and key > after:
                 found.append((key, job_id))
-        return [self._whole(job_id) for _, job_id in sorted(found)[: read.limit]]
+        return self._upto([job_id for _, job_id in sorted(found)[: read.limit]], read.max_bytes)
+
+    def _upto(self, job_ids: list[bytes], max_bytes: int | None) -> list[StoredJob]:
+        jobs, size = [], 0
+        for job_id in job_ids:
+            jobs.append(self._whole(job_id))
+            size += len(jobs[-1].spec.payload)
+            if max_bytes is not None and size >= max_bytes:
+                break
+        return jobs
 
     def _result(self, job_id: bytes) -> tuple[bytes, bytes | None, str | None, str | None]:
         last = self.attempts.get(job_id, [None])[-1]

@@ -1,2 +1,2 @@
--- A job may have more than one row here; the last one counts (see ReadResults in readers.py).
-CREATE TABLE job_results (job_id UUID, result BLOB)
+-- In pieces, as payloads. A job may have more than one result here; the last one counts.
+CREATE TABLE job_results (job_id UUID, part INTEGER, size INTEGER, result BLOB)

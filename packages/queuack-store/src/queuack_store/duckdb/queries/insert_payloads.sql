@@ -1,1 +1,1 @@
-INSERT INTO job_payloads SELECT seq, payload FROM batch_payloads
+INSERT INTO job_payloads SELECT seq, part, size, payload FROM batch_payloads

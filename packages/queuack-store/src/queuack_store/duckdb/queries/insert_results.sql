@@ -1,1 +1,1 @@
-INSERT INTO job_results SELECT job_id::UUID, result FROM batch_results
+INSERT INTO job_results SELECT job_id::UUID, part, size, result FROM batch_results

@@ -1,2 +1,2 @@
 -- Apart from the rows: joined to them, DuckDB reads every payload there is.
-SELECT seq, payload FROM job_payloads WHERE seq IN (SELECT seq FROM queuack_wanted_seqs)
+SELECT seq, part, payload FROM job_payloads WHERE seq IN (SELECT seq FROM queuack_wanted_seqs)

@@ -1,1 +1,0 @@
-SELECT payload FROM job_payloads WHERE rowid = $place

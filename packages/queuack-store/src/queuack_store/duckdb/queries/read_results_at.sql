@@ -1,1 +1,0 @@
-SELECT result FROM job_results WHERE rowid = $place
