@@ -128,6 +128,17 @@ def test_creation_that_fails_leaves_nothing(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+def test_what_a_killed_creation_left_is_replaced(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "_remove", lambda draft: None)  # as a process that is killed
+    monkeypatch.setattr(opening.os, "rename", lambda draft, path: os.stat("/the power went"))
+    with pytest.raises(FileNotFoundError):
+        opening.create(tmp_path / "q.db")
+    assert os.listdir(tmp_path) != []
+    monkeypatch.undo()
+    opening.create(tmp_path / "q.db")
+    assert os.listdir(tmp_path) == ["q.db"]
+
+
 @pytest.mark.parametrize("head", [b"", b"\0" * 4096, b"\0" * 8192, b"\0" * 8 + b"DUCK" + b"\0" * 4084])
 def test_a_creation_that_was_cut_off_is_set_aside(tmp_path, head):
     path = tmp_path / "q.db"

@@ -99,6 +99,26 @@ def test_an_owner_that_can_not_start_shows_the_end_of_its_log(
     assert ownership.take(Place(path)) is not None
 
 
+def test_an_owner_that_is_killed_while_it_starts_is_followed_by_another(
+    path: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    script = tmp_path / "python-killed"
+    starts = tmp_path / "starts"
+    script.write_text(
+        f"#!/bin/sh\necho >> {starts}\n[ $(wc -l < {starts}) -gt 2 ] || kill -9 $$\n"
+        f'exec {sys.executable} "$@"\n'
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    ClientStore(path).close()
+    assert len(starts.read_text().splitlines()) == 3
+    starts.write_text("")
+    script.write_text(f"#!/bin/sh\necho >> {starts}\nkill -9 $$\n")
+    with pytest.raises(OwnerStartError, match="ended before it served"):
+        ClientStore(path)
+    assert len(starts.read_text().splitlines()) == 5
+
+
 def test_an_embedding_program_finds_its_interpreter(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/usr/sbin/webserver")
     store = ClientStore(path)

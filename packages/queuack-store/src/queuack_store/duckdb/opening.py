@@ -44,8 +44,11 @@ def open_writer(path: Path | None) -> Any:
 
 
 def create(path: Path) -> None:
-    """Make a database with its schema: whole and durable under its name, or not there at all."""
-    draft = path.with_name(f".{path.name}.new-{os.getpid()}")
+    """Make a database with its schema: whole and durable under its name, or not there at all.
+
+    The draft has one name, for only who holds the lock makes one: what a killed process left is replaced.
+    """
+    draft = path.with_name(f".{path.name}.new")
     try:
         _make(draft)
         os.rename(draft, path)

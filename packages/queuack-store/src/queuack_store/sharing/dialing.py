@@ -21,10 +21,11 @@ from queuack_store.jobs import SessionInfo
 from queuack_store.sharing import frames, ownership, peers
 from queuack_store.sharing.listening import connect
 from queuack_store.sharing.places import Place
-from queuack_store.sharing.spawning import start_owner
+from queuack_store.sharing.spawning import ended_early, start_owner
 
 DIAL_S = 30.0  # how long a client tries, before it says who is in the way
 _RETRY_S = (0.002, 0.05)  # the first and the longest pause between two tries
+_VANISHED_MAX = 5  # owners that one client starts in vain: it is no chance that ended so many
 
 
 class GivenUpError(Exception):
@@ -71,6 +72,7 @@ class Dialler:
         self._deadline = monotonic() + timeout_s
         self._given_up = given_up or threading.Event()
         self._pause = _RETRY_S[0]
+        self._vanished = 0
 
     def dial(self) -> Line:
         """Return an open line.
@@ -109,7 +111,10 @@ class Dialler:
         lock = ownership.take(self._place)
         if lock is None:
             return False
-        start_owner(lock, max(1.0, self._deadline - monotonic()))
+        if start_owner(lock, max(1.0, self._deadline - monotonic())) is None:
+            self._vanished += 1
+            if self._vanished == _VANISHED_MAX:
+                raise ended_early(self._place)
         return True
 
     def _addresses(self) -> list[str]:

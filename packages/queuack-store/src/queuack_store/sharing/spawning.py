@@ -24,11 +24,13 @@ _WORD_BYTES = 64 << 10
 _INLINE_HINT = "where no process can be started, use DuckQueue(..., owner='inline')"
 
 
-def start_owner(lock: Lock, timeout_s: float) -> int:
+def start_owner(lock: Lock, timeout_s: float) -> int | None:
     """Start an owner with the lock and return its pid once it serves; the lock is this process's no more.
 
+    None where it ended without a word: if it was killed, another does better.
+
     Raises:
-        OwnerStartError: it could not be started, or ended without a word.
+        OwnerStartError: it could not be started.
         OwnerTimeoutError: it is still starting after `timeout_s`; it goes on.
         StorageError: what it met when it opened the file, as the owner raised it.
     """
@@ -46,9 +48,7 @@ def start_owner(lock: Lock, timeout_s: float) -> int:
     finally:
         os.close(word_out)
     if not word:
-        raise OwnerStartError(
-            f"the owner process of {place.path} ended before it served. {_log_of(place)}", path=place.path
-        )
+        return None
     kind, *rest = msgspec.msgpack.decode(word)
     if kind == "ready":
         return int(rest[0])
@@ -57,6 +57,13 @@ def start_owner(lock: Lock, timeout_s: float) -> int:
         raise error
     raise OwnerStartError(
         f"the owner process of {place.path} could not start: {rest[1]}. {_log_of(place)}", path=place.path
+    )
+
+
+def ended_early(place: Place) -> OwnerStartError:
+    """The error of an owner that ended before it served."""
+    return OwnerStartError(
+        f"the owner process of {place.path} ended before it served. {_log_of(place)}", path=place.path
     )
 
 
