@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dag_nodes import BEGUN, GATES, fail, gate, gated, nested, one
+from dag_nodes import BEGUN, GATES, gate, gated, nested, one
 from queuack_dag import DAG, DAGRun
 from queuack_store import DuckQueue
 from queuack_worker import WorkerPool
@@ -69,6 +69,27 @@ if __name__ == "__main__":
             print(dag.execute(processes=2))
         except KeyboardInterrupt:
             print({row["name"]: (row["status"].value, row["attempts"]) for row in dag.get_jobs()})
+"""
+
+
+SILENT = """
+import sys, time
+from dag_nodes import fail, one
+from queuack_dag import DAG
+from queuack_store import DuckQueue
+
+def too_long():
+    while True:
+        time.sleep(0.01)
+
+if __name__ == "__main__":
+    with DuckQueue(sys.argv[1]) as queue:
+        dag = DAG("silent", queue, validate=False, max_retries=1, retry_delay=0)
+        dag.add_node(fail, "bad")
+        dag.add_node(one, "child", depends_on="bad")
+        dag.add_node(too_long, timeout_seconds=0.1)
+        assert dag.execute(processes=int(sys.argv[2])) is False
+        assert dag["too_long"].status == "failed"
 """
 
 
@@ -160,12 +181,5 @@ def test_ctrl_c_with_child_processes_lets_running_nodes_finish(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("processes", [0, 2])
-def test_nothing_is_printed_even_where_nodes_fail(
-    shared: DuckQueue, processes: int, capfd: pytest.CaptureFixture[str]
-) -> None:
-    dag = DAG("silent", shared, validate=False, max_retries=1, retry_delay=0)
-    dag.add_node(fail, "bad")
-    dag.add_node(one, "child", depends_on="bad")
-    dag.add_node(one, "good")
-    assert dag.execute(processes=processes) is False
-    assert capfd.readouterr() == ("", "")
+def test_nothing_is_printed_even_where_nodes_fail(tmp_path: Path, processes: int) -> None:
+    assert said_by(SILENT, str(tmp_path / "jobs.db"), str(processes), folder=tmp_path) == ""

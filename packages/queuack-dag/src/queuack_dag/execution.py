@@ -13,7 +13,7 @@ from queuack_store.clock import monotonic
 from queuack_store.errors import InvalidRequestError
 from queuack_store.requests import WaitRun
 from queuack_worker.crew import Crew
-from queuack_worker.events import Events, to_log
+from queuack_worker.events import Event, Events, log, to_log
 from queuack_worker.settings import MAX_CONCURRENCY, Settings, default_worker_id, positive
 from queuack_worker.stopping import StopSignals
 from queuack_worker.supervisor import Supervisor
@@ -202,5 +202,11 @@ def _hands(
 
 def _events() -> Events:
     events = Events()
-    events.subscribe(to_log)
+    events.subscribe(_to_log_if_any)
     return events
+
+
+def _to_log_if_any(event: Event) -> None:
+    # Where nobody has set up a log, logging would write warnings to the terminal: execute() is silent.
+    if log.hasHandlers():
+        to_log(event)
