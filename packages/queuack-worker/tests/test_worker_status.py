@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -96,3 +97,29 @@ def test_no_queue_is_an_error_and_makes_none(tmp_path, given):
     assert (done.returncode, done.stdout) == (2, "")
     assert f"there is no queue at {missing}" in done.stderr
     assert not missing.exists()
+
+
+def test_a_worker_held_back_by_the_machine_says_so_to_all_who_ask(shared):
+    job = shared.enqueue(worker_jobs.nothing)
+    command = [sys.executable, "-m", "queuack_worker.cli", shared.db_path, "--processes", "1", "--no-metrics"]
+    with subprocess.Popen([*command, "--max-memory-percent", "1"], stderr=subprocess.PIPE) as worker:
+        try:
+            why = wait_until(lambda: held_back(run_status("--json", shared.db_path).stdout))
+            assert re.fullmatch(r"memory \d+% used, limit 1%", why)
+            found = shared.why(job)
+            assert (found["reason"], found["status"]) == ("resource_check", "pending")
+            assert [re.sub(r"\d+%", "N%", held["reason"]) for held in found["held_back"]] == [
+                "memory N% used, limit N%"
+            ]
+            assert "limit 1%" in found["text"]
+            assert "claims nothing: memory" in run_status(shared.db_path).stdout
+        finally:
+            worker.terminate()
+            worker.communicate(timeout=PATIENCE_S)
+    assert shared.why(job)["reason"] == "no_worker"
+
+
+def held_back(text):
+    found = json.loads(text)
+    reasons = [process["held_back"] for worker in found["workers"] for process in worker["processes"]]
+    return reasons[0] if reasons else None

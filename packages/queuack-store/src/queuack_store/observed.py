@@ -69,6 +69,7 @@ class SessionView(msgspec.Struct, frozen=True, array_like=True):
     """An open handle. `worker` is the label of its claims, empty for one that never claimed.
 
     `running` are jobs that have started, the longest first, at most 100; `claimed` counts all it holds.
+    `held_back`: why its worker claims nothing (which limit of the machine is passed), empty where it does.
     """
 
     id: bytes
@@ -79,6 +80,7 @@ class SessionView(msgspec.Struct, frozen=True, array_like=True):
     silent_s: float
     claimed: int
     running: list[Held]
+    held_back: str = ""
 
 
 class Progress(msgspec.Struct, frozen=True, array_like=True):

@@ -95,6 +95,14 @@ class Heartbeat(Request, frozen=True, tag="heartbeat"):
     wait_s: float = 0.0
 
 
+class HoldBack(Request, frozen=True, tag="hold_back"):
+    """Say why this session's worker claims nothing; a claim or an empty `reason` ends it. Reply: None."""
+
+    queues: list[str]
+    worker_id: str
+    reason: str
+
+
 class Verdict(Request, frozen=True, tag="verdict"):
     """Say how a worker that can't speak any more ended, by whoever watched it. Reply: None.
 
@@ -355,6 +363,7 @@ REPLIES: dict[type[Request], Any] = {
     Claim: list[ClaimedJob],
     Finish: list[tuple[int, tuple[str, str, dict[str, Any]]]],
     Heartbeat: list[bytes],
+    HoldBack: None,
     Verdict: None,
     Wait: JobResult,
     GetJob: JobView | None,

@@ -145,7 +145,7 @@ class Child:
         )
         oversight = Oversight(board, self._channel, setup.patience_s)
         self.crew = Crew(queue, replace(s, hooks=unpack(setup.hooks)), oversight, events)
-        self.crew.start()
+        self.crew.start(setup.held_back)
         if s.memory_limit is not None:
             limit_memory(s.memory_limit * s.concurrency)  # after the threads have got their stacks
         self._channel.send("ready")
@@ -162,7 +162,7 @@ class Child:
             crew.drain_now()
             self.drain(0.0)
         elif message.do == "pause":
-            crew.pause()
+            crew.pause(message.name)
         elif message.do == "resume":
             crew.resume()
         elif message.do == "died" and crew.hooks is not None:

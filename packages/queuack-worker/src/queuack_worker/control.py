@@ -1,6 +1,6 @@
 """What a supervisor and its children say to each other: JSON lines over a socket pair.
 
-Down: setup (first), drain, now, pause, resume, died (a job, with another child).
+Down: setup (first), drain, now, pause (its name is the reason), resume, died (a job, with another child).
 Up: ready, recycle, event, dying.
 """
 
@@ -22,7 +22,7 @@ class Setup(msgspec.Struct):
     """All that a child needs to begin.
 
     path: what to put in front of sys.path. cwd: where to run. patience_s: how long its own threads may
-    be held up before it ends by itself, 0 for ever.
+    be held up before it ends by itself, 0 for ever. held_back: why it is to claim nothing until told to.
     """
 
     db_path: str
@@ -35,6 +35,7 @@ class Setup(msgspec.Struct):
     log_level: int = logging.INFO
     patience_s: float = 60.0
     hooks: dict[str, tuple[str, bytes]] = {}
+    held_back: str = ""
 
 
 class Message(msgspec.Struct, omit_defaults=True):

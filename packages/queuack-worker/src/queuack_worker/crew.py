@@ -105,8 +105,8 @@ class Crew:
         self.link = Link(self)
         self.watch = Watch(self)
 
-    def start(self) -> None:
-        """Start the threads and begin to claim."""
+    def start(self, held_back: str = "") -> None:
+        """Start the threads and begin to claim, unless something (`held_back`) keeps it from that."""
         for number in range(self.settings.concurrency):
             self._add_runner(number)
         store = self.queue.store
@@ -121,7 +121,9 @@ class Crew:
         if self.hooks is not None:
             self.hooks.start()
         self.watch.start()
-        if self.paused is None:
+        if held_back:
+            self.pause(held_back)
+        elif self.paused is None:
             self.link.open()
 
     @property
@@ -129,9 +131,9 @@ class Crew:
         """Which limit of the machine keeps it from claiming, or None."""
         return None if self.guard is None else self.guard.paused
 
-    def pause(self) -> None:
-        """Claim nothing more and give back what has not started."""
-        self.link.shut()
+    def pause(self, reason: str = "") -> None:
+        """Claim nothing more and give back what has not started; the owner is told the reason."""
+        self.link.shut(reason)
         self.hand_back()
         self.wake()
 

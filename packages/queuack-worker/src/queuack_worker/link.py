@@ -15,7 +15,7 @@ from queuack_store import ids
 from queuack_store.clock import monotonic
 from queuack_store.errors import OwnerError, QueuackError, StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
-from queuack_store.requests import Claim, Finish
+from queuack_store.requests import Claim, Finish, HoldBack
 
 from queuack_worker.events import log
 from queuack_worker.outcomes import clip, returned
@@ -44,6 +44,7 @@ class Link:
         self._store = crew.queue.store
         self._lock = threading.Lock()
         self._open = False
+        self._held_back = False  # the owner was told why nothing is claimed
         self._claims: dict[Future[Any], tuple[int, int]] = {}  # jobs asked for, for idle runners
         self._sent: set[Future[Any]] = set()  # Finish requests without a reply
         self._count = min(self._settings.batch_size, MAX_BATCH)
@@ -52,13 +53,25 @@ class Link:
     def open(self) -> None:
         """Begin (or go on) claiming."""
         self._open = True
+        if self._held_back:
+            self._hold_back("")
         self.flush()
 
-    def shut(self) -> None:
-        """Claim nothing more and withdraw what waits."""
+    def shut(self, reason: str = "") -> None:
+        """Claim nothing more and withdraw what waits; tell the owner the reason, where there is one."""
         with self._lock:
             self._open = False
         self.withdraw()
+        if reason:
+            self._hold_back(reason)
+
+    def _hold_back(self, reason: str) -> None:
+        self._held_back = bool(reason)
+        s = self._settings
+        try:
+            self._store.submit(HoldBack([name for name, _ in s.queues], s.worker_id, reason))
+        except QueuackError as error:
+            log.warning("the owner could not be told why nothing is claimed: %s", error)
 
     @property
     def claiming(self) -> bool:

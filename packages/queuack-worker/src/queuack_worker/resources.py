@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from queuack_worker.events import Events
 
 LOOK_S = 0.5  # between two looks at the machine
+AGAIN_S = 5.0  # a reason that lasts is told again: its figures change, and a new owner has not heard it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,14 @@ class Guard:
 
     Args:
         events: told `claims_paused` (with the `reason`) and `claims_resumed`.
-        pause, resume: what they do to the claims.
+        pause, resume: what they do to the claims; `pause` is given the reason, every few seconds anew.
 
     Attributes:
         paused: which limit is passed, with the figures; None while jobs are claimed.
     """
 
     def __init__(
-        self, limits: Limits, events: Events, pause: Callable[[], object], resume: Callable[[], object]
+        self, limits: Limits, events: Events, pause: Callable[[str], object], resume: Callable[[], object]
     ) -> None:
         self.paused: str | None = None
         self._limits = limits
@@ -66,6 +67,7 @@ class Guard:
         self._pause = pause
         self._resume = resume
         self._due = 0.0
+        self._again_at = 0.0
 
     def mind(self, now: float) -> float:
         """Look at the machine where that is due; return when it is due again (monotonic seconds)."""
@@ -73,8 +75,10 @@ class Guard:
             return self._due
         self._due = now + LOOK_S
         before, self.paused = self.paused, self._limits.exceeded()
+        if self.paused is not None and (before is None or now >= self._again_at):
+            self._again_at = now + AGAIN_S
+            self._pause(self.paused)
         if self.paused is not None and before is None:
-            self._pause()
             self._events.emit("claims_paused", logging.WARNING, reason=self.paused)
         elif self.paused is None and before is not None:
             self._resume()

@@ -59,7 +59,8 @@ def seen(queue: DuckQueue) -> dict[str, Any]:
     """Return how a queue is worked on, as plain data for JSON.
 
     Keys: `file`, `owner` (pid, rss_bytes), `workers` (a list of pid, the supervisor's or the process's own,
-    and `processes`, each with pid, worker, queues, claimed, rss_bytes, cpu_seconds and what is `running`),
+    and `processes`, each with pid, worker, queues, claimed, `held_back` (why it claims nothing, else null),
+    rss_bytes, cpu_seconds and what is `running`),
     `clients` (pids of other handles), `queues` (name, paused, jobs by status, oldest_ready_seconds).
     """
     vitals = queue.store.call(GetVitals(), ANSWER_S)
@@ -109,6 +110,7 @@ def _process(session: SessionView) -> dict[str, Any]:
         "worker": session.worker,
         "queues": session.queues,
         "claimed": session.claimed,
+        "held_back": session.held_back or None,
         "silent_seconds": session.silent_s,
         "rss_bytes": used and used.rss,
         "cpu_seconds": used and used.cpu_s,
@@ -151,8 +153,12 @@ def _add_process(table: Table, pool: str, process: dict[str, Any]) -> None:
     rss = process["rss_bytes"]
     head = [pool, f"{process['pid']} {process['worker']}", "" if rss is None else f"{rss >> 20} MB"]
     rows = [(job["task"], job["job_id"], _age(job["seconds"])) for job in process["running"]]
-    for place, row in enumerate(rows or [("idle", "", "")]):
+    for place, row in enumerate(rows or [(_idle(process), "", "")]):
         table.add_row(*(["", "", ""] if place else head), *row, "" if place else str(held))
+
+
+def _idle(process: dict[str, Any]) -> str:
+    return f"claims nothing: {process['held_back']}" if process["held_back"] else "idle"
 
 
 def _age(seconds: float | None) -> str:

@@ -115,6 +115,8 @@ class Supervisor:
             threading.Thread(target=self._relay, args=(stop,), name="queuack-stop", daemon=True).start()
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
         self._due = [(0.0, number) for number in range(1, self._count + 1)]
+        if self._guard is not None:
+            self._guard.mind(monotonic())  # before there are children: on a full machine none claims first
         try:
             while self._children or (self._due and self._state == "running"):
                 self._round_at = monotonic()
@@ -167,14 +169,13 @@ class Supervisor:
             self._log_level,
             PATIENCE_LEASES * self._settings.claim_timeout_s,
             pack(self._settings.hooks),
+            self.paused or "",
         )
         child = Offspring(number, setup)
         self._children[child.pid] = child
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         if child.pidfd is not None:
             self._selector.register(child.pidfd, selectors.EVENT_READ, child)
-        if self.paused is not None:
-            child.channel.send("pause")
         self.events.emit("child_started", child=number, pid=child.pid)
 
     def _child_settings(self, number: int) -> Settings:
@@ -328,9 +329,9 @@ class Supervisor:
             report(self._queue.store, [culprit], why, None, spared=others)
         child.kill(why)
 
-    def _pause(self) -> None:
+    def _pause(self, reason: str) -> None:
         for child in self._children.values():
-            child.channel.send("pause")
+            child.channel.send("pause", name=reason)
 
     def _resume(self) -> None:
         for child in self._children.values():

@@ -326,13 +326,9 @@ class Core:
         for ask in self.waiters.pop(job.id, ()):
             self.reply(ask, result_of(job))
 
-    def listeners(self, queue: str) -> list[str]:
-        """Return the names of the workers that claim from a queue."""
-        return sorted(
-            s.info.name or str(s.info.pid)
-            for s in self.state.sessions.values()
-            if s.closed_at is None and queue in s.queues
-        )
+    def listeners(self, queue: str) -> list[Session]:
+        """Return the sessions whose workers claim from a queue, or would if they were not held back."""
+        return [s for s in self.state.sessions.values() if s.closed_at is None and queue in s.queues]
 
     def want_refill(self, queue: Queue) -> None:
         """Look at this queue's window at the end of the cycle."""

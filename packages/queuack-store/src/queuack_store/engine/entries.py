@@ -68,8 +68,8 @@ class Session:
     """One open handle, and the claims that stand or fall with it."""
 
     __slots__ = (
-        "answers", "claims", "closed_at", "heard_at", "info", "lease_s", "low", "orphan", "queues", "watch",
-        "worker",
+        "answers", "claims", "closed_at", "heard_at", "held_back", "info", "lease_s", "low", "orphan",
+        "queues", "watch", "worker",
     )  # fmt: skip
 
     def __init__(self, info: SessionInfo, now: float) -> None:
@@ -82,6 +82,7 @@ class Session:
         self.closed_at: float | None = None
         self.orphan = False  # known from before a takeover, not reconnected yet
         self.queues: frozenset[str] = frozenset()  # what its last waiting claim listened to
+        self.held_back = ""  # why its worker claims nothing
         self.worker = ""  # the label of its latest claim
         self.watch: Any = None  # a heartbeat that waits for a cancellation
 

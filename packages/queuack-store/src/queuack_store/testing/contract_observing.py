@@ -10,7 +10,7 @@ import pytest
 from queuack_store.errors import InvalidRequestError
 from queuack_store.ids import to_raw
 from queuack_store.observed import MAX_LINE_CHARS, MAX_LINES, LogLine, Progress, Reported
-from queuack_store.requests import Claim, GetVitals, Report, Sessions
+from queuack_store.requests import Claim, GetVitals, HoldBack, Report, Sessions
 from queuack_store.testing.tasks import MakeQueue, boom, claimed, echo, finish
 
 # What the rows say that the counters must say too, as long as nothing was purged or revived.
@@ -195,3 +195,31 @@ class ObservingContract:
         assert running.attempt == 1
         assert running.for_s >= 0
         assert mine.pid > 0
+
+    def test_why_knows_what_holds_the_workers_back(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        job = queue.enqueue(echo)
+        queue.store.call(HoldBack(["default"], "host-1", "load 9.00 per core, limit 1"))
+        found = queue.why(job)
+        assert found["reason"] == "resource_check"
+        assert "load 9.00 per core, limit 1" in found["text"]
+        assert [(held["worker"], held["reason"]) for held in found["held_back"]] == [
+            ("host-1", "load 9.00 per core, limit 1")
+        ]
+        (mine,) = [s for s in queue.store.call(Sessions()) if s.id == queue.store.session]
+        assert (mine.worker, mine.queues, mine.held_back) == (
+            "host-1", ["default"], "load 9.00 per core, limit 1",
+        )  # fmt: skip
+        other = queue.enqueue(echo, queue="mail")
+        assert queue.why(other)["reason"] == "no_worker"
+
+    @pytest.mark.parametrize(
+        "end", [HoldBack(["default"], "host-1", ""), Claim([("mail", 1)], 1)], ids=["said", "claims"]
+    )
+    def test_who_claims_again_is_not_held_back(self, make_queue: MakeQueue, end: HoldBack | Claim) -> None:
+        queue = make_queue()
+        job = queue.enqueue(echo)
+        queue.store.call(HoldBack(["default"], "host-1", "disk has 1 MB free, limit 2 MB"))
+        queue.store.call(end)
+        found = queue.why(job)
+        assert (found["reason"], found.get("held_back")) == ("queued", None)

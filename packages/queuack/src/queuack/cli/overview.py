@@ -76,7 +76,7 @@ def seen(queue: DuckQueue) -> dict[str, Any]:
 
 def worker_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Return the headings and rows of a table of the processes that work on the queue."""
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             process["worker"],
             str(process["pid"]),
@@ -84,11 +84,15 @@ def worker_rows(found: dict[str, Any]) -> tuple[tuple[str, ...], list[tuple[Any,
             process["claimed"],
             len(process["running"]),
             output.size(process["rss_bytes"]),
+            process["held_back"] or "",
         )
         for pool in found["workers"]
         for process in pool["processes"]
     ]
-    return ("WORKER", "PROCESS", "QUEUES", "CLAIMED", "RUNNING", "MEMORY"), rows
+    headings = ("WORKER", "PROCESS", "QUEUES", "CLAIMED", "RUNNING", "MEMORY", "CLAIMS NOTHING")
+    if any(row[-1] for row in rows):  # a limit of the machine is passed
+        return headings, rows
+    return headings[:-1], [row[:-1] for row in rows]
 
 
 def running_rows(found: dict[str, Any], most: int = 20) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -23,6 +23,7 @@ ROUTES: dict[type, Callable[..., Any]] = {
     requests.Claim: claiming.claim,
     requests.Finish: finishing.finish,
     requests.Heartbeat: sessions.heartbeat,
+    requests.HoldBack: claiming.hold_back,
     requests.Verdict: verdicts.verdict,
     requests.Wait: questions.wait,
     requests.GetJob: questions.get_job,

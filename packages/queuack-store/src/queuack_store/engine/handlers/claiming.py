@@ -10,12 +10,13 @@ from queuack_store.engine.state import Missing
 from queuack_store.engine.window import NOTHING, Window
 from queuack_store.errors import InvalidRequestError
 from queuack_store.jobs import ClaimedJob
-from queuack_store.requests import MAX_CLAIM_JOBS, Claim
+from queuack_store.requests import MAX_CLAIM_JOBS, Claim, HoldBack
 
 if TYPE_CHECKING:
     from queuack_store.engine.core import Core
     from queuack_store.engine.inbox import Ask
 
+MAX_REASON_CHARS = 1_000  # of why a worker claims nothing: it is kept with its session
 BATCH_WORK_S = 0.020  # expected work in one hand-out beyond what starts at once
 
 
@@ -38,7 +39,7 @@ def claim(core: Core, ask: Ask) -> Any:
         )
     session = core.state.sessions[ask.session]
     session.lease_s = request.claim_timeout_s
-    session.worker = request.worker_id or session.worker
+    session.worker, session.held_back = request.worker_id or session.worker, ""
     if request.wait_s > 0:
         session.queues = frozenset(name for name, _ in request.queues)
     found = [] if core.frugal else take(core, session, request)
@@ -46,6 +47,14 @@ def claim(core: Core, ask: Ask) -> Any:
         core.hungry.append(Waiting(ask, core.now + request.wait_s))
         return core.PARKED
     return found
+
+
+def hold_back(core: Core, ask: Ask) -> None:
+    """Answer `HoldBack`: kept with the session, in memory, and gone with it."""
+    request: HoldBack = ask.request
+    session = core.state.sessions[ask.session]
+    session.queues, session.held_back = frozenset(request.queues), request.reason[:MAX_REASON_CHARS]
+    session.worker = request.worker_id or session.worker
 
 
 def serve_waiting(core: Core) -> None:

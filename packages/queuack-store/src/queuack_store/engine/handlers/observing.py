@@ -77,6 +77,7 @@ def _view(core: Core, session: Session) -> SessionView:
             )
             for job in running[:MAX_SHOWN]
         ],
+        session.held_back,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
-from queuack_store.engine.entries import Job
+from queuack_store.engine.entries import Job, Session
 from queuack_store.engine.handlers.endings import result_of
 from queuack_store.engine.reads import ReadBackup, ReadExport, ReadQuery, ReadResults, ReadSql
 from queuack_store.engine.state import ready_key
@@ -265,9 +265,25 @@ def _why_pending(core: Core, job: Job, facts: dict[str, Any]) -> None:
     ahead = sum(1 for j in set(queue.window.entries()) if j.status is PENDING and ready_key(j) < key)
     exact = queue.window.covers(key)
     listeners = core.listeners(queue.name)
-    facts |= {"ahead": ahead, "ahead_is_exact": exact, "workers": listeners}
+    facts |= {"ahead": ahead, "ahead_is_exact": exact, "workers": sorted(map(_name, listeners))}
+    held_back = [s for s in listeners if s.held_back]
+    if held_back:
+        facts["held_back"] = [
+            {"worker": s.worker or _name(s), "pid": s.info.pid, "reason": s.held_back} for s in held_back
+        ]
     if not listeners:
         facts |= {"reason": "no_worker", "text": f"no worker listens to queue {queue.name!r}: start one"}
+    elif len(held_back) == len(listeners):
+        checks = "; ".join(sorted({s.held_back for s in held_back}))
+        facts["reason"] = "resource_check"
+        facts["text"] = (
+            f"all {len(held_back)} worker process(es) of queue {queue.name!r} claim nothing, the machine is "
+            f"past their limits: {checks}"
+        )
     else:
         more = "" if exact else "at least "
         facts |= {"reason": "queued", "text": f"{more}{ahead} job(s) of queue {queue.name!r} come before it"}
+
+
+def _name(session: Session) -> str:
+    return session.info.name or str(session.info.pid)
