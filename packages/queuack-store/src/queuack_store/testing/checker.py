@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from queuack_store.opening import open_store
 from queuack_store.requests import Sql, Stats
 from queuack_store.states import DONE, ENDED
 from queuack_store.tables import Rows
+from queuack_store.testing.clock import ManualClock
 from queuack_store.testing.history import Event, read
 
 _JOBS = "SELECT id::VARCHAR, seq, queue, status, priority, attempts, max_attempts FROM jobs"
@@ -53,8 +55,11 @@ class Final:
 
 
 def read_final(db_path: str | Path) -> Final:
-    """Open the file, which nobody else may own, and read what it holds."""
-    store = open_store(str(db_path), owner="inline")
+    """Open the file, which nobody else may own, and read what it holds at one moment.
+
+    Time stands still meanwhile: claims of a live queue that run out would be counted otherwise than stored.
+    """
+    store = open_store(str(db_path), owner="inline", clock=ManualClock(time.time()))
     try:
         rows = [FinalJob(*row) for row in Rows(store.call(Sql(_JOBS)))]
         seen = Counter(row.id for row in rows)
