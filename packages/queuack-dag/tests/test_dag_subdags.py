@@ -178,3 +178,35 @@ def test_read_by_another_handle(shared: DuckQueue) -> None:
         run = DAGRun(other, dag.submit())
         assert run.results() == {"middle": {"sum": 12}}
         assert run["middle"].result() == {"sum": 12}
+
+
+def test_a_cycle_inside_is_shown_and_nothing_is_stored(memory: DuckQueue) -> None:
+    inner = DAG("inner", memory, fail_fast=False)
+    with pytest.warns(UserWarning, match="does not have"):
+        inner.add_node(one, "a", depends_on="b")
+    inner.add_node(one, "b", depends_on="a")
+    dag = DAG("outer", memory)
+    dag.add_subdag(inner, "sub")
+    with pytest.raises(DAGValidationError, match="'inner' has a cycle: a → b → a"):
+        dag.submit()
+    assert memory.stats()["pending"] == 0
+
+
+def test_a_subdag_that_always_runs_cleans_up_after_a_failure(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory, max_retries=0)
+    dag.add_node(fail, "bad")
+    dag.add_subdag(factory, "clean", depends_on="bad", dependency_mode="always")
+    assert dag.execute() is False
+    assert dag.results() == {"clean": {"left": 5, "right": 7}}
+
+
+def test_instances_nested_sixty_deep(memory: DuckQueue) -> None:
+    dag = DAG("leaf", memory)
+    dag.add_node(one, "a")
+    expected: object = {"a": 1}
+    for depth in range(60):
+        outer = DAG(f"above{depth}", memory)
+        outer.add_subdag(dag, "sub")
+        dag, expected = outer, {"sub": expected}
+    assert dag.execute()
+    assert dag.results() == expected
