@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from concurrent.futures import Future, wait
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from queuack_store.clock import monotonic
@@ -29,33 +29,13 @@ if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
 
     from queuack_worker.board import Row
+    from queuack_worker.overseer import Overseer
     from queuack_worker.resources import Limits
     from queuack_worker.settings import Settings
 
 MAX_WAIT_S = 3_600.0  # one wait on a condition; longer ones are repeated
 HOOKS_S = 5.0  # how long hooks may take at the end
 SETTLE_S = 10.0  # how long a stopping worker waits for its last outcomes to be stored
-
-
-class Overseer(Protocol):
-    """What a child process knows of its supervisor."""
-
-    rows: list[Row]
-
-    def beat(self, holding: bool) -> float:
-        """Show that this process's own threads run, and whether it holds claims.
-
-        Returns in how many seconds that is to be shown again, at the latest.
-        """
-        ...
-
-    def rest(self) -> None:
-        """Show it no more: the process is about to end."""
-        ...
-
-    def die(self, reason: str) -> NoReturn:
-        """End this process at once: a job in it can't be stopped otherwise."""
-        ...
 
 
 class Crew:

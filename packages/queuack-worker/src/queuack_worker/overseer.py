@@ -1,0 +1,29 @@
+"""What a crew asks of its supervisor, where it runs in a child process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+if TYPE_CHECKING:
+    from queuack_worker.board import Row
+
+
+class Overseer(Protocol):
+    """What a child process knows of its supervisor."""
+
+    rows: list[Row]
+
+    def beat(self, holding: bool) -> float:
+        """Show that this process's own threads run, and whether it holds claims.
+
+        Returns in how many seconds that is to be shown again, at the latest.
+        """
+        ...
+
+    def rest(self) -> None:
+        """Show it no more: the process is about to end."""
+        ...
+
+    def die(self, reason: str) -> NoReturn:
+        """End this process at once: a job in it can't be stopped otherwise."""
+        ...
