@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from queuack_store import DuckQueue
+
+if TYPE_CHECKING:
+    from worker_signals import Signals
 
 # Children find job functions by name; they are given this process's sys.path.
 sys.path.insert(0, str(Path(__file__).parent))
@@ -44,27 +47,11 @@ def pool_of(shared: DuckQueue) -> Iterator[Callable[..., object]]:
         pool.stop()
 
 
-class Signals:
-    """Datagrams from jobs to the test, which waits for them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.address = str(folder / "signals")
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(self.address)
-        self._socket.settimeout(60.0)
-
-    def wait(self) -> str:
-        """Wait for the next one and return its text."""
-        return self._socket.recv(4_096).decode()
-
-    def close(self) -> None:
-        """Hear no more."""
-        self._socket.close()
-
-
 @pytest.fixture
 def signals(tmp_path: Path) -> Iterator[Signals]:
     """Where jobs say that they have come so far."""
+    from worker_signals import Signals
+
     made = Signals(tmp_path)
     yield made
     made.close()

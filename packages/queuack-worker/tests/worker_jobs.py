@@ -246,6 +246,49 @@ async def fail_async() -> None:
     raise LookupError("async trouble")
 
 
+# Copies.
+def fork(address: str, gate: str) -> str:
+    """Fork; both come back from the job, the copy only when its test lets it."""
+    copy = os.fork()
+    if copy == 0:
+        tell(address, "copy")
+        while not Path(gate).exists():
+            time.sleep(0.005)
+        return "copy"
+    return f"real {os.getpid()} of {copy}"
+
+
+def fork_and_raise() -> int:
+    copy = os.fork()
+    if copy == 0:
+        raise ValueError("in the copy")
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+
+
+def fork_and_end_it() -> int:
+    """Fork, and end the copy as multiprocessing ends its processes."""
+    heard, told = os.pipe()
+    copy = os.fork()
+    if copy == 0:
+        os.write(told, b".")
+        while True:
+            signal.pause()
+    os.read(heard, 1)
+    os.kill(copy, signal.SIGTERM)
+    return os.waitstatus_to_exitcode(os.waitpid(copy, 0)[1])
+
+
+async def fork_async(waits: bool) -> int:
+    copy = os.fork()
+    if copy == 0:
+        if waits:
+            await asyncio.sleep(0)
+        return -1
+    loop = asyncio.get_running_loop()
+    _, status = await loop.run_in_executor(None, os.waitpid, copy, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
 # Poison.
 def segfault() -> None:
     ctypes.string_at(0)

@@ -72,6 +72,11 @@ class Oversight:
         self._board.beat(False)
         faulthandler.cancel_dump_traceback_later()
 
+    def forked(self) -> None:
+        """Let go of the supervisor's line, and end of a SIGTERM as any process does; see `Overseer`."""
+        self._channel.close()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
     def die(self, reason: str) -> NoReturn:
         """End this process; what it held has been reported."""
         self._channel.send("dying", name=reason)

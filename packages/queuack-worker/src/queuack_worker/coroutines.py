@@ -11,6 +11,7 @@ from queuack_store.jobs import ClaimedJob, Outcome
 
 from queuack_worker import outcomes
 from queuack_worker.context import current_slot
+from queuack_worker.copies import end_copy
 from queuack_worker.errors import WorkerStoppingError
 from queuack_worker.plans import Plan
 from queuack_worker.slots import Slot
@@ -52,6 +53,8 @@ class Coroutines:
 
         Returns an outcome only where the worker stops before that.
         """
+        if self._crew.copied:
+            end_copy()
         while not self._room.acquire(timeout=ROOM_CHECK_S):
             if self._crew.stopping:
                 body.close()
@@ -82,6 +85,16 @@ class Coroutines:
         loop, self._loop = self._loop, None
         if loop is not None:
             loop.call_soon_threadsafe(loop.stop)
+
+    def forked(self) -> None:
+        """See to it, in a copy that a coroutine has forked, that the loop goes no further in it.
+
+        The copy ends where its coroutine next waits: the loop shares its descriptors with the real one.
+        """
+        loop = self._loop
+        if loop is not None:
+            getattr(loop, "_ready", []).clear()  # what other jobs' coroutines were about to do
+            loop.call_soon(end_copy)
 
     def _ready_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -123,6 +136,8 @@ class Coroutines:
         self._ended(slot, job, outcome)
 
     def _ended(self, slot: Slot, job: ClaimedJob, outcome: Outcome) -> None:
+        if self._crew.copied:
+            end_copy(outcome.kind != "failed")
         slot.job = None
         kind = slot.settle()
         if slot.abandoned:

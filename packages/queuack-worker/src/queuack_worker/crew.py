@@ -13,6 +13,7 @@ from queuack_store.errors import StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
 
 from queuack_worker import outcomes
+from queuack_worker.copies import tell_copies
 from queuack_worker.coroutines import Coroutines
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.events import Events
@@ -70,6 +71,7 @@ class Crew:
         self.stopping = False
         self.hurry = False
         self.closed = False  # the queue was closed under the worker
+        self.copied = False  # this is what a job has forked: no worker any more
         self.guard: Guard | None = None
         if limits is not None:
             self.guard = Guard(limits, self.events, self.pause, self.resume)
@@ -87,6 +89,7 @@ class Crew:
 
     def start(self, held_back: str = "") -> None:
         """Start the threads and begin to claim, unless something (`held_back`) keeps it from that."""
+        tell_copies(self)
         for number in range(self.settings.concurrency):
             self._add_runner(number)
         store = self.queue.store
@@ -243,6 +246,15 @@ class Crew:
         self._return_running()
         self._store_outcomes()
         self._end_hooks()
+
+    def forked(self) -> None:
+        """Note, in a copy that was forked, that each job in it is the last of its runner."""
+        self.copied = True
+        for runner in list(self._runners):
+            runner.slot.interrupt = WorkerStoppingError  # so that the runner looks; nobody raises it
+        self.coroutines.forked()
+        if self.overseer is not None:
+            self.overseer.forked()
 
     def runner_ended(self, runner: Runner) -> None:
         """Note that a runner's thread is at its end."""

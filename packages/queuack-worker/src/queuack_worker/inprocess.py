@@ -6,6 +6,7 @@ cancellations can't interrupt the thread that also waits for them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +17,7 @@ from queuack_store.requests import Claim, Finish
 
 from queuack_worker import outcomes
 from queuack_worker.context import current_slot
+from queuack_worker.copies import end_copy
 from queuack_worker.plans import Plan
 from queuack_worker.reports import Reports
 from queuack_worker.runner import Runner
@@ -80,10 +82,13 @@ def run_ready(queue: DuckQueue) -> Iterator[tuple[ClaimedJob, Outcome]]:
 def _run(runner: Runner, slot: Slot, job: ClaimedJob) -> Outcome:
     token = current_slot.set(slot)
     slot.job, slot.began_at = job, monotonic()
+    me = os.getpid()
     try:
         outcome = runner.run_job(job, slot.began_at)
     finally:
         slot.job = None
         current_slot.reset(token)
+    if os.getpid() != me:
+        end_copy(outcome is not None and outcome.kind != "failed")
     assert outcome is not None  # only a crew that stops leaves a coroutine without one
     return outcome

@@ -24,6 +24,10 @@ class Overseer(Protocol):
         """Show it no more: the process is about to end."""
         ...
 
+    def forked(self) -> None:
+        """Let go of it, in a copy of this process that a job has forked."""
+        ...
+
     def die(self, reason: str) -> NoReturn:
         """End this process at once: a job in it can't be stopped otherwise."""
         ...

@@ -16,6 +16,7 @@ from queuack_store.payload import decode_call
 
 from queuack_worker import outcomes
 from queuack_worker.context import current_slot
+from queuack_worker.copies import end_copy
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.plans import PLAIN, plan_of, with_context
 from queuack_worker.usage import LONG_S
@@ -45,6 +46,8 @@ class Runner:
                 break
             except JobInterruptError as late:
                 # It was raised in the thread a moment after the job itself had returned.
+                if self._crew.copied:
+                    end_copy(False)
                 kind = self.slot.settle() or type(late)
                 if self._job is not None and not self.slot.abandoned:
                     duration_s = monotonic() - self.slot.began_at
@@ -121,6 +124,8 @@ class Runner:
         return usage.take_peak(), self.slot.cpu_s - before
 
     def _interrupted(self, job: ClaimedJob, outcome: Outcome | None) -> Outcome | None:
+        if self._crew.copied:
+            end_copy(outcome is not None and outcome.kind != "failed")
         kind = self.slot.settle()
         if kind is None or outcome is None or (kind is WorkerStoppingError and outcome.kind == "done"):
             return outcome
