@@ -31,6 +31,24 @@ def test_a_session_from_hello_to_bye(bare: Any) -> None:
     assert one.is_closed()
 
 
+def test_what_was_asked_before_the_goodbye_is_answered_before_it(
+    bare: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, real = bare(), Server.soon
+
+    def at_once(server: Server, function: Any, *args: Any) -> None:  # as if the server's thread won each race
+        if function == server.part:
+            function(*args)
+        else:
+            real(server, function, *args)
+
+    monkeypatch.setattr(Server, "soon", at_once)
+    asked = frames.ask(1, 1, frames.encode_request(Enqueue([NewJob(ids.new_id(), "t", b"x")])))
+    one.send(asked + frames.encode(frames.Bye()))
+    assert one.hear().seq == 1
+    assert one.hear() == frames.Gone(False)
+
+
 def test_another_version_is_named_on_both_sides(bare: Any, path: str, helpers: Any) -> None:
     with helpers.bystander(path):
         for body in (("hello", 99), ("hello", 0, {"of": "another shape"}), ("hello", 2, 1, 2, [], [], False)):

@@ -148,6 +148,7 @@ class Connection:
         elif tag is Hail.OPEN:
             self.server.soon(self.server.greet, self, value)
         elif tag is Hail.CLOSE:
+            self.flush()  # what was asked before the goodbye is answered before it
             self.server.soon(self.server.part, self)
 
     def flush(self) -> None:
