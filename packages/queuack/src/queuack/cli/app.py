@@ -20,6 +20,7 @@ from queuack.cli import (
     upkeep,
     working,
 )
+from queuack.cli.examples import EXAMPLES
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -60,7 +61,12 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 
 for _panel, _commands in COMMANDS.items():
     for _name, _command in _commands.items():
-        app.command(_name, rich_help_panel=_panel, context_settings=_SETTINGS.get(_name))(_command)
+        app.command(
+            _name,
+            rich_help_panel=_panel,
+            context_settings=_SETTINGS.get(_name),
+            epilog=f"Example: {EXAMPLES[_name]}",
+        )(_command)
 app.add_typer(dags.app, name="dag", rich_help_panel="History")
 
 
