@@ -40,6 +40,11 @@ class Death:
         """Whether it exited with 0 and nobody killed it."""
         return self.code == 0 and self.reason is None
 
+    @property
+    def shot(self) -> bool:
+        """Whether somebody else killed it: neither its supervisor nor, as far as can be told, the kernel."""
+        return self.signal in (signal.SIGKILL, signal.SIGTERM) and not self.oom and self.reason is None
+
     def verdict(self) -> str:
         """Return what to tell of it, such as "killed by the OOM killer (SIGKILL), peak RSS 512 MB"."""
         peak = f"peak RSS {self.peak_rss >> 20} MB"

@@ -33,7 +33,6 @@ class Offspring:
         self.number = number
         self.ready = False
         self.leaving = False
-        self.started_at = monotonic()
         self.reason: str | None = None  # why we killed it
         self._settings: Settings = setup.settings
         limit = setup.settings.memory_limit

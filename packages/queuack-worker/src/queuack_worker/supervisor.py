@@ -19,6 +19,7 @@ from queuack_worker.hooks import pack
 from queuack_worker.offspring import Offspring
 from queuack_worker.resources import Guard
 from queuack_worker.sight import PoolView
+from queuack_worker.starts import Starts
 from queuack_worker.verdicts import report, told_of_dead
 
 if TYPE_CHECKING:
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from queuack_worker.resources import Limits
     from queuack_worker.settings import Settings
 
-QUICK_S = 5.0  # a child that dies sooner without having been ready did not start
-MAX_FAILED_STARTS = 5  # in a row; then the pool gives up
-BACKOFF_S, MAX_BACKOFF_S = 0.1, 10.0
 PATIENCE_LEASES = 4  # a hung child that nobody watches ends itself when its claims are long lost
 LOOK_S = 0.5  # how often boards and resources are looked at while there is something to see
 MAX_UNTOLD = 1_000  # jobs that died while no child lived to tell its hooks
@@ -67,9 +65,8 @@ class Supervisor:
         self._log_level = log_level
         self._children: dict[int, Offspring] = {}  # by pid
         self._due: list[tuple[float, int]] = []  # when to start which number
-        self._failed_starts = 0
+        self._starts = Starts()
         self._kills = OomKills()
-        self._quick_deaths: dict[int, int] = {}
         self._untold: list[dict[str, Any]] = []  # of jobs that died, for the hooks of a child that lives
         self._state = "running"
         self._asked: str | None = None
@@ -132,9 +129,9 @@ class Supervisor:
             self._wake_write.close()
         if self._state == "failed":
             raise WorkerStartError(
-                f"{MAX_FAILED_STARTS} children in a row ended before they were ready; the lines above say "
-                "why",
-                failed_starts=self._failed_starts,
+                f"{self._starts.in_a_row} children in a row ended before they were ready, and none has "
+                "worked; the lines above say why",
+                failed_starts=self._starts.in_a_row,
             )
 
     def _relay(self, stop: threading.Event) -> None:
@@ -171,7 +168,11 @@ class Supervisor:
             pack(self._settings.hooks),
             self.paused or "",
         )
-        child = Offspring(number, setup)
+        try:
+            child = Offspring(number, setup)
+        except OSError as error:  # no process, memory or descriptor left, or no Python any more
+            self._not_started(number, f"no process could be started: {error}")
+            return
         self._children[child.pid] = child
         self._selector.register(child.channel, selectors.EVENT_READ, child)
         if child.pidfd is not None:
@@ -229,7 +230,7 @@ class Supervisor:
     def _hear(self, child: Offspring, message: Message) -> None:
         if message.do == "ready":
             child.ready = True
-            self._failed_starts = 0
+            self._starts.succeeded(child.number)
             self.events.emit("child_ready", child=child.number, pid=child.pid)
         elif message.do == "event" and message.name == "recycle":
             self._recycle(child, message.facts)
@@ -283,19 +284,23 @@ class Supervisor:
         self.events.emit("child_died", logging.WARNING, **facts, verdict=death.verdict())
         if child.leaving or self._state != "running":
             return
-        lived_s = monotonic() - child.started_at
-        quick = self._quick_deaths.get(child.number, 0) + 1 if lived_s < QUICK_S else 0
-        self._quick_deaths[child.number] = quick
-        if not child.ready:
-            self._failed_starts += 1
-            if self._failed_starts >= MAX_FAILED_STARTS:
-                self._asked = "drain"
-                self._obey()
-                self._state = "failed"
-                return
-        # A job that kills its child at once is no reason to stay away long; one that can't start is.
-        wait_s = min(BACKOFF_S * 2 ** (quick - 1), MAX_BACKOFF_S) if quick and not child.ready else 0.0
-        self._due.append((monotonic() + wait_s, child.number))
+        if child.ready:  # a job that kills its child is no reason to stay away
+            self._due.append((monotonic(), child.number))
+        else:
+            self._not_started(child.number, death.verdict(), death.shot)
+
+    def _not_started(self, number: int, why: str, shot: bool = False) -> None:
+        """Try again a little later; give up where no child has ever worked."""
+        wait_s = self._starts.failed(number, shot)
+        facts = {"child": number, "failed_starts": self._starts.in_a_row, "reason": why}
+        if wait_s is not None:
+            self.events.emit("start_failed", logging.WARNING, **facts, again_in_seconds=wait_s)
+            self._due.append((monotonic() + wait_s, number))
+            return
+        self.events.emit("start_failed", logging.ERROR, **facts)
+        self._asked = "drain"
+        self._obey()
+        self._state = "failed"
 
     def _look(self) -> None:
         """Look at boards and resources; kill what can't obey."""
