@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,6 +235,54 @@ def test_equal_values_have_equal_fingerprints() -> None:
         assert fingerprint.of_value(left) == fingerprint.of_value(right)
     different = [1, 1.0, True, "1", b"1", [1], (1,), {1}, {1: 1}, None, [[], [1]], [[1], []]]
     assert len({fingerprint.of_value(one) for one in different}) == len(different)
+
+
+PACKAGE = {
+    "__init__": "",
+    "helpers": "def clean(value): return value + {helper}",
+    "nodes": """
+import housed.helpers
+
+class Model:
+    def __init__(self, factor): self.factor = factor
+    def fit(self, value): return value * self.factor
+
+class Slotted:
+    __slots__ = ("factor",)
+    def __init__(self, factor): self.factor = factor
+    def __call__(self, value): return value * self.factor
+
+def cleaned(value): return housed.helpers.clean(value)
+""",
+}
+
+
+def housed(folder: Path, monkeypatch: pytest.MonkeyPatch, helper: int) -> Any:
+    """Import the package `housed` anew."""
+    for name, text in PACKAGE.items():
+        (folder / "housed").mkdir(exist_ok=True)
+        (folder / "housed" / f"{name}.py").write_text(text.replace("{helper}", str(helper)))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "housed"]:
+        monkeypatch.delitem(sys.modules, name)
+    return importlib.import_module("housed.nodes")
+
+
+def test_the_state_of_a_methods_object_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nodes = housed(tmp_path, monkeypatch, 0)
+    for make in (lambda n: nodes.Model(n).fit, nodes.Slotted, lambda n: str(n).upper):
+        first, same, other = (fingerprint.of_code(make(n)) for n in (1, 1, 2))
+        assert first == same != other
+    code = [fingerprint.of_code(nodes.Model(n).fit) for n in (1, 2)]
+    assert fingerprint.changes(*code) == ["its object's state changed"]
+
+
+def test_a_helper_in_another_module_of_the_package_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = [fingerprint.of_code(housed(tmp_path, monkeypatch, n).cleaned) for n in (0, 1)]
+    assert fingerprint.changes(*code) == ["helper 'clean' changed"]
 
 
 edits = st.fixed_dictionaries(

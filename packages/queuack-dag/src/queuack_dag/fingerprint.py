@@ -84,7 +84,7 @@ def _look(label: str, thing: Any, own: str) -> tuple[str | None, list[tuple[str,
         inside = [(label, thing.func), (f"the arguments of partial {label}", (thing.args, thing.keywords))]
         return None, inside
     if isinstance(thing, MethodType):
-        return None, [(label, thing.__func__)]
+        return None, [(label, thing.__func__), *_object(thing.__self__)]
     if isinstance(thing, FunctionType):
         return _function(label, thing, own)
     if isinstance(thing, type):
@@ -95,8 +95,27 @@ def _look(label: str, thing: Any, own: str) -> tuple[str | None, list[tuple[str,
     if wrapped is not None:
         return None, [(label, wrapped)]
     if _package(type(thing)) == own:
-        return of_value(getattr(thing, "__dict__", None)), [(f"{label}: {type(thing).__name__}", type(thing))]
+        return of_value(_state(thing)), [(f"{label}: {type(thing).__name__}", type(thing))]
     return None, []
+
+
+def _object(thing: Any) -> list[tuple[str, Any]]:
+    """Return what a method uses of its object, or of its class where it is a class method."""
+    if isinstance(thing, type):
+        return [(f"class {thing.__name__}", thing)]
+    return [("its object's state", (_state(thing),)), (f"class {type(thing).__name__}", type(thing))]
+
+
+def _state(thing: Any) -> Any:
+    """Return what an object holds; itself where it does not show that."""
+    slots = [slot for cls in type(thing).__mro__ for slot in _listed(vars(cls).get("__slots__", ()))]
+    held = {slot: getattr(thing, slot) for slot in slots if hasattr(thing, slot)}
+    own = getattr(thing, "__dict__", None)
+    return thing if own is None and not held else {**held, **(own or {})}
+
+
+def _listed(slots: Any) -> list[str]:
+    return [slots] if isinstance(slots, str) else list(slots)
 
 
 def _function(label: str, func: FunctionType, own: str) -> tuple[str, list[tuple[str, Any]]]:
@@ -135,10 +154,18 @@ def _globals_of(func: FunctionType, own: str) -> Iterator[tuple[str, Any]]:
         value = func.__globals__[name]
         if isinstance(value, ModuleType):
             if value.__name__.partition(".")[0] == own:
-                for attribute in names:
-                    if attribute in vars(value):
-                        yield from _named(attribute, vars(value)[attribute], own)
+                yield from _of_module(value, names, own)
         else:
+            yield from _named(name, value, own)
+
+
+def _of_module(module: ModuleType, names: list[str], own: str) -> Iterator[tuple[str, Any]]:
+    for name in names:
+        value = vars(module).get(name)
+        if isinstance(value, ModuleType):
+            if value.__name__.startswith(f"{module.__name__}."):
+                yield from _of_module(value, names, own)
+        elif name in vars(module):
             yield from _named(name, value, own)
 
 
