@@ -211,3 +211,11 @@ def test_closing_from_a_callback(path: str, server: Server) -> None:
     assert closed.wait(PATIENCE_S)
     with pytest.raises(StoreClosedError):
         store.call(Stats())
+
+
+def test_a_handle_whose_socket_the_program_has_closed_makes_another(store: ClientStore) -> None:
+    link = store._courier._link
+    assert link is not None
+    for descriptor in (link._sock.fileno(), link._wake_out, link._wake_in):
+        os.close(descriptor)
+    assert store.call(Stats(), 10.0)

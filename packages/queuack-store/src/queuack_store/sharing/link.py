@@ -79,7 +79,10 @@ class Link:
         self._poll.modify(self._sock, select.POLLIN | (select.POLLOUT if self._unsent else 0))
         for descriptor, mask in self._poll.poll(timeout_s * 1000):
             if descriptor == self._wake_out:
-                os.read(self._wake_out, 4096)
+                try:
+                    os.read(self._wake_out, 4096)
+                except OSError:  # user code has closed what was not its own
+                    return False, False
                 continue
             writable = bool(mask & select.POLLOUT)
             if mask & ~select.POLLOUT and not self._read():
@@ -109,7 +112,7 @@ class Link:
 
     def close(self) -> None:
         """Close this process's descriptors; never shut down: a forked parent may use the connection."""
-        self._sock.close()
+        close_quietly(self._sock.detach())
         for descriptor in (self._wake_out, self._wake_in):
             close_quietly(descriptor)
         self._wake_in = self._wake_out = -1
