@@ -387,5 +387,13 @@ def close_everything() -> str:
     return "closed"
 
 
+def close_descriptors(address: str, then: float) -> str:
+    """Close what is not its own, as daemons do, and come back some time later."""
+    tell(address)
+    os.closerange(3, 256)
+    time.sleep(then)
+    return "closed"
+
+
 def recurse() -> None:
     recurse()

@@ -90,6 +90,12 @@ class Row:
         self._bytes[32:48] = job.id
         self._ints[0] = job.claim
 
+    def leave(self, job_id: bytes, claim: int) -> None:
+        """Show a job that has ended where nobody could be told of it."""
+        self._floats[1] = self._floats[2] = self._floats[3] = 0.0
+        self._bytes[32:48] = job_id
+        self._ints[0] = claim
+
     def end(self) -> None:
         """Show that nothing runs."""
         self._ints[0] = 0

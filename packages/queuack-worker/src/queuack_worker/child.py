@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from queuack_worker.crew import Crew
 
 REALLY_EXIT = os._exit
-FAILED, DRAINED, CONDEMNED = 1, 0, 70  # exit codes; 70: a job could not be stopped
+FAILED, DRAINED = 1, 0  # exit codes
+CONDEMNED, CUT_OFF = 70, 71  # a job could not be stopped; a job closed our descriptors
 WATCHDOG_S = 5.0  # how often the watchdog is put off while something runs
 CLOSE_S = 5.0
 OOM_SCORE = "500"  # a child should be killed before the owner or the supervisor
@@ -51,6 +53,8 @@ class Oversight:
         self._channel = channel
         self._patience_s = patience_s
         self._armed_at: float | None = None
+        self._line = channel.fileno()
+        self._what = _what_is(self._line)
 
     def beat(self, holding: bool) -> float:
         """Show a sign of life; see `Overseer`.
@@ -71,6 +75,16 @@ class Oversight:
         """Stop watching: nobody beats from here on."""
         self._board.beat(False)
         faulthandler.cancel_dump_traceback_later()
+
+    def mind_line(self, unreported: Callable[[], list[tuple[bytes, int]]]) -> None:
+        """Look whether the line's descriptor is still what it was; see `Overseer`."""
+        if _what_is(self._line) == self._what:
+            return
+        free = (row for row in self.rows if row.read() is None)
+        for row, (job_id, claim) in zip(free, unreported(), strict=False):
+            row.leave(job_id, claim)
+        log.critical("a job closed this process's descriptors: its lines to owner and supervisor are gone")
+        _exit(CUT_OFF)
 
     def forked(self) -> None:
         """Let go of the supervisor's line, and end of a SIGTERM as any process does; see `Overseer`."""
@@ -207,6 +221,15 @@ def _exit(code: int) -> NoReturn:
         except (OSError, ValueError, AttributeError):
             pass  # a job closed it
     REALLY_EXIT(code)
+
+
+def _what_is(descriptor: int) -> tuple[int, int] | None:
+    """Return which file a descriptor stands for, None where it is closed."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _report_exits(child: Child) -> None:

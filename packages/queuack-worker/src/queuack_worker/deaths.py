@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from queuack_store.clock import monotonic
 
-from queuack_worker.child import CONDEMNED
+from queuack_worker.child import CONDEMNED, CUT_OFF
 
 LATELY_S = 2.0  # a process of some GB takes a while to die, and its end is noticed within a second
 NEARLY = 0.8  # of its limit: what fails then is most likely an allocation
@@ -57,6 +57,11 @@ class Death:
             return f"the worker process {self.pid} died of {name}{self._hint()}, {peak}"
         if self.code == CONDEMNED:
             return f"the worker process {self.pid} ended itself: a job in it did not stop ({peak})"
+        if self.code == CUT_OFF:
+            return (
+                f"the worker process {self.pid} ended itself: a job in it had closed its descriptors, and "
+                f"with them its lines to owner and supervisor ({peak})"
+            )
         return f"the worker process {self.pid} exited with code {self.code} during the job, {peak}"
 
     def _hint(self) -> str:

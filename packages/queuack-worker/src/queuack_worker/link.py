@@ -46,7 +46,7 @@ class Link:
         self._open = False
         self._held_back = False  # the owner was told why nothing is claimed
         self._claims: dict[Future[Any], tuple[int, int]] = {}  # jobs asked for, for idle runners
-        self._sent: set[Future[Any]] = set()  # Finish requests without a reply
+        self._sent: dict[Future[Any], Finish] = {}  # requests without a reply
         self._count = min(self._settings.batch_size, MAX_BATCH)
         self._retry_at = 0.0
 
@@ -85,6 +85,7 @@ class Link:
 
     def flush(self, started: Started | None = None, from_runner: bool = True) -> None:
         """Send what is noted, then ask for more where there is room."""
+        self.mind_line()
         with self._lock:
             now = monotonic()
             if from_runner:
@@ -92,6 +93,15 @@ class Link:
             self._send_outcomes(now, started or [])
             self._send_claims()
             self.flushed_at = now
+
+    def mind_line(self) -> None:
+        """End this process where a job has closed its descriptors: it can neither claim nor report."""
+        if self._crew.overseer is not None:
+            self._crew.overseer.mind_line(self._unreported)
+
+    def _unreported(self) -> list[tuple[bytes, int]]:
+        sent = [outcome for request in list(self._sent.values()) for outcome in request.outcomes]
+        return [(outcome.id, outcome.claim) for outcome in [*self._crew.outcomes, *sent]]
 
     def waiting(self) -> bool:
         """Return whether a claim waits for jobs."""
@@ -148,11 +158,11 @@ class Link:
         except QueuackError as error:
             self._failed(request, error)
             return
-        self._sent.add(future)
+        self._sent[future] = request
         future.add_done_callback(partial(self._answered, request))
 
     def _answered(self, request: Finish, future: Future[Any]) -> None:
-        self._sent.discard(future)
+        self._sent.pop(future, None)
         error = None if future.cancelled() else future.exception()
         if error is not None:
             self._failed(request, error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ class Overseer(Protocol):
 
     def rest(self) -> None:
         """Show it no more: the process is about to end."""
+        ...
+
+    def mind_line(self, unreported: Callable[[], list[tuple[bytes, int]]]) -> None:
+        """End this process where a job has closed the line to its supervisor, and with it all others.
+
+        What is `unreported` (job id, claim) is left where the supervisor finds it.
+        """
         ...
 
     def forked(self) -> None:

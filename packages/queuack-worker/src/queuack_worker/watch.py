@@ -179,6 +179,7 @@ class Watch:
     def _mind_heartbeat(self, now: float, busy: int, youngest: float) -> float:
         """Keep one heartbeat waiting for cancels while something runs; beat the board too."""
         crew = self._crew
+        crew.link.mind_line()
         holding = bool(busy or crew.jobs)
         due = NEVER if crew.overseer is None else now + crew.overseer.beat(holding)
         if not holding:
