@@ -126,12 +126,16 @@ class Refiller:
         core.lookup.read(read, rows_came)
 
     def _trim(self) -> None:
-        """Halve the largest window: the worse half is on disk and comes back when its turn is near."""
+        """Halve the largest window: the worse half is on disk and comes back when its turn is near.
+
+        One that got far too much at once keeps no more than half of what all may hold.
+        """
         state = self._core.state
         windows = [q.window for q in state.queues.values()] + [state.delayed]
         windows += [r.window for r in state.runs.values() if r.window is not None]
         largest = max(windows, key=len if state.load.entries > state.load.payload // 800 else Window.payload)
-        state.forget_clean(largest.keep_best(max(1, len(largest) // 2)), self._core.lookup.floor())
+        kept = max(1, min(len(largest), bounds.MAX_WINDOW_JOBS) // 2)
+        state.forget_clean(largest.keep_best(kept), self._core.lookup.floor())
 
 
 def key_of_row(row: Any, key_of: Callable[[Job], Key]) -> Key:
