@@ -1,7 +1,7 @@
 """Milliseconds per node of a DAG's whole life: described, submitted durably, executed in threads.
 
 The workloads are 1,000 no-op nodes in 10 layers with 3 parents each, a chain of 1,000, a fan-out of 10,000
-with a fan-in, and a map of 100,000 items beside as many single nodes. Each run is a DAG of its own in one
+with a fan-in, and a map of 100,000 items beside as many nodes. Each run is a DAG of its own in one
 queue file; a warm-up, then the runs, of which the median counts. The floor is a bare thread pool that calls
 the same functions and stores nothing.
 
