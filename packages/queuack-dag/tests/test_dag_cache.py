@@ -348,9 +348,23 @@ def last(context: TaskContext):
 """
 
 
+stories = st.lists(edits, min_size=2, max_size=6)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(story=st.lists(edits, min_size=2, max_size=6))
+@given(story=stories)
 def test_the_cache_runs_exactly_what_a_model_would(story: list[dict[str, Any]]) -> None:
+    run_and_compare(story)
+
+
+@pytest.mark.prove
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+@given(story=stories)
+def test_the_cache_runs_exactly_what_a_model_would_in_many_stories(story: list[dict[str, Any]]) -> None:
+    run_and_compare(story)
+
+
+def run_and_compare(story: list[dict[str, Any]]) -> None:
     model = Model()
     with DuckQueue(":memory:") as queue:
         for edit in story:
