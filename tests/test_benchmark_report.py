@@ -104,6 +104,13 @@ def test_what_is_slower_than_a_peer_comes_first(written):
     assert "1,000 (5×)" in line(page, "| slow |")
 
 
+def test_the_run_beside_peers_alone_makes_a_page(tmp_path, written):
+    found = {"machine": {"fdatasync_per_second": 500, "versions": {}}}
+    found["rows"] = [row("enqueue, 1 producer", 150, settings={"how": "a file"})]
+    (tmp_path / "peers.json").write_text(json.dumps(found))
+    assert "| 200 | missed |" in line(written(), "| enqueue, 1 producer |")
+
+
 def test_peers_are_compared_with_us_in_their_own_run(written):
     peer = row("drain, 2 processes", 2_000, system="peer")
     page = written(
