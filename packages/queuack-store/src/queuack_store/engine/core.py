@@ -26,7 +26,7 @@ from queuack_store.engine.inbox import Ask, CloseSession, OpenSession, Withdraw
 from queuack_store.engine.lookup import Loaded, Lookup
 from queuack_store.engine.meter import Meter
 from queuack_store.engine.reads import Read, Snapshot
-from queuack_store.engine.refill import Refiller
+from queuack_store.engine.refill import REST_S, Refiller
 from queuack_store.engine.retaining import Retaining
 from queuack_store.engine.state import Missing, State
 from queuack_store.engine.window import NOTHING
@@ -88,6 +88,7 @@ class Core:
         self._replies: list[tuple[Ask, Any]] = []
         self._unapplied: deque[tuple[int, list[Job], list[Run]]] = deque()
         self._refiller = Refiller(self)
+        self._watch_again = 0.0  # the sessions are not looked at before: rows for it are being read
         self._expiring = Expiring(self)
         self._retaining = Retaining(self)
 
@@ -345,14 +346,21 @@ class Core:
             self.state.place(job)
         wakes = [job.execute_after] if job is not None else []
         wakes += [self._expiring.see_to_it(), self._retaining.see_to_it(), self._refiller.wakes_at()]
-        try:
-            wakes.append(watch_sessions(self))
-        except Missing as missing:
-            self.lookup.fetch(missing)
+        if self._watch_again <= now:
+            try:
+                wakes.append(watch_sessions(self))
+            except Missing as missing:
+                self._watch_again = now + REST_S  # then, should this read fail
+                self.lookup.fetch(missing, go_on=self._watch_now)
+        if self._watch_again > now:
+            wakes.append(self._watch_again)
         if self.hungry or self.state.fed:
             serve_waiting(self)
             wakes += [w.deadline for w in self.hungry if w.deadline > now]
         return min((w for w in wakes if w is not None), default=None)
+
+    def _watch_now(self) -> None:
+        self._watch_again = 0.0
 
     def _finish_cycle(self) -> None:
         state = self.state
