@@ -389,7 +389,8 @@ def close_everything() -> str:
 
 def close_descriptors(address: str, then: float) -> str:
     """Close what is not its own, as daemons do, and come back some time later."""
-    tell(address)
+    if address:
+        tell(address)
     os.closerange(3, 256)
     time.sleep(then)
     return "closed"
