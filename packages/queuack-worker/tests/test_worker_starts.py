@@ -43,9 +43,12 @@ def test_a_pool_that_has_worked_goes_on_trying(
     assert pool.error is None
 
 
-def test_a_pool_that_never_could_start_gives_up(shared: DuckQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("processes", [1, 2, 5])  # the last failures may come alone, or several at once
+def test_a_pool_that_never_could_start_gives_up(
+    shared: DuckQueue, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    pool = RunningPool(shared, 2)
+    pool = RunningPool(shared, processes)
     pool.join()
     assert isinstance(pool.error, WorkerStartError)
     assert pool.error.facts["failed_starts"] == MAX_FAILED_STARTS

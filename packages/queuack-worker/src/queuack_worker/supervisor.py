@@ -151,8 +151,9 @@ class Supervisor:
             return
         now = monotonic()
         for at, number in [due for due in self._due if due[0] <= now]:
-            self._due.remove((at, number))
-            self._start(number)
+            if self._state == "running":  # the one before may have been the last to fail
+                self._due.remove((at, number))
+                self._start(number)
 
     def _start(self, number: int) -> None:
         setup = Setup(
@@ -185,6 +186,8 @@ class Supervisor:
         return replace(self._settings, worker_id=f"{self._settings.worker_id}-{number}", hooks={})
 
     def _sleep_s(self) -> float | None:
+        if self._state != "running" and not self._children:
+            return 0.0  # nobody is left who could wake us
         now = monotonic()
         sleeps = [at - now for at, _number in self._due]
         if self._children and (
