@@ -44,7 +44,7 @@ bench: .venv/ready  ## a quick version of our own figures, in under ten minutes
 	$(RUN) python -m benchmarks.observability --quick --json build/bench/observability.json
 	$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots
 
-bench-peers: .venv/ready  ## ours beside others, about 20 minutes; ARGS=--all: every one, ARGS=--quick: a look
+bench-peers: .venv/ready  ## ours beside others, about half an hour; ARGS=--all: every one, ARGS=--quick: a look
 	$(RUN) python -m benchmarks.peers --json $(PEERS_IN)/peers.json $(ARGS)
 	$(if $(QUICK),$(RUN) python -m benchmarks.report --results build/bench --page build/bench/performance.md --no-plots,$(MAKE) bench-page)
 

@@ -1,10 +1,10 @@
 """What it costs to see: the same no-op jobs with everything on and with everything off, in turns.
 
 Off: no metrics served, no hooks, lines at level error. On: metrics scraped every second, all four hooks (a
-job that succeeds calls two of them), JSON lines at level info. Compared is the processor time of owner,
-supervisor and children for each job, which a busy machine disturbs less than the rate, for each pair of
-neighbouring runs. The counters can't be switched off; what they take is measured in the engine's core
-alone, with and without them. Jobs that report are a row of their own.
+job that succeeds calls two of them), JSON lines at level info. Compared are the processor time of owner,
+supervisor and children for each job, which a busy machine disturbs less, and the throughput, from the first
+enqueue to the last end, for each pair of neighbouring runs. The counters can't be switched off; what they
+take is measured in the engine's core alone, with and without them. Jobs that report are a row of their own.
 
     python benchmarks/observability.py [--quick] [--runs N] [--folder PATH] [--json PATH]
 """
@@ -26,6 +26,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 from unittest import mock
 
 from queuack_store import DuckQueue, ids
@@ -81,22 +82,31 @@ def measure(stage: Stage) -> Iterator[Row]:
     for name, options in (("everything on", HOOKS), ("metrics and lines", [])):
         with _worked(stage, None) as off, _worked(stage, options) as on:
             pairs = [_pair(off, on, jobs, turn) for turn in range(stage.runs + 1)][1:]
-        bare += [cost for cost, _ in pairs]
-        ratios = [seen / cost for cost, seen in pairs]
+        bare += [blind.cpu_us for blind, _ in pairs]
+        ratios = [seen.cpu_us / blind.cpu_us for blind, seen in pairs]
         yield row(TABLE, f"no-op jobs, {name}", ratios, "× CPU of off", settings=settings)
+        slower = [blind.rate / seen.rate for blind, seen in pairs]
+        yield row(TABLE, f"no-op jobs, {name}: throughput", slower, "× slower than off", settings=settings)
     yield row(TABLE, "a no-op job, everything off", bare, "µs of CPU", settings=settings)
     with _worked(stage, None) as off:
-        chatty = [off(say, jobs // 4) for _ in range(stage.runs + 1)][1:]
+        chatty = [off(say, jobs // 4).cpu_us for _ in range(stage.runs + 1)][1:]
     yield row(TABLE, "a job that reports and logs once", chatty, "µs of CPU", settings=settings)
     counters = [_core_pair(stage) for _ in range(stage.runs)]
     settings = {"jobs in a request": CYCLE_JOBS}
     yield row(TABLE, "a job's counters, in the core", counters, "µs of CPU", settings=settings)
 
 
-Drain = Callable[[Callable[[int], object], int], float]
+class Ran(NamedTuple):
+    """What jobs took: µs of processor time for each, and how many ended in a second."""
+
+    cpu_us: float
+    rate: float
 
 
-def _pair(off: Drain, on: Drain, jobs: int, turn: int) -> tuple[float, float]:
+Drain = Callable[[Callable[[int], object], int], Ran]
+
+
+def _pair(off: Drain, on: Drain, jobs: int, turn: int) -> tuple[Ran, Ran]:
     """Run both one after the other, the second first every other time: what drifts hits both alike."""
     if turn % 2:
         seen = on(noop, jobs)
@@ -108,8 +118,8 @@ def _pair(off: Drain, on: Drain, jobs: int, turn: int) -> tuple[float, float]:
 def _worked(stage: Stage, options: list[str] | None) -> Iterator[Drain]:
     """Have workers on a file of their own (options None: everything off).
 
-    Gives a function that runs jobs there and returns their cost: µs of processor time of owner, supervisor
-    and children for each, from enqueueing to the end.
+    Gives a function that runs jobs there, from enqueueing to the end; the processor time is that of owner,
+    supervisor and children.
     """
     path, port = stage.file(), _free_port()
     seen = ["--no-metrics"] if options is None else [*options, f"--metrics-port={port}", "--log-level=info"]
@@ -122,15 +132,16 @@ def _worked(stage: Stage, options: list[str] | None) -> Iterator[Drain]:
         warm(queue)
         pids = [owner_pid(path), supervisor.pid, *children(supervisor.pid)]
 
-        def drain(task: Callable[[int], object], jobs: int) -> float:
+        def drain(task: Callable[[int], object], jobs: int) -> Ran:
             target = queue.stats()["done"] + jobs
             with _scraping(port, options is not None):
-                before = cpu_s(*pids)
+                before, began = cpu_s(*pids), time.monotonic()
                 for start in range(0, jobs, BATCH):
                     calls = [(task, (i,)) for i in range(start, min(jobs, start + BATCH))]
                     queue.enqueue_batch(calls)
                 wait_until(lambda: queue.stats()["done"] >= target, f"{jobs:,} jobs")
-                return (cpu_s(*pids) - before) / jobs * 1e6
+                seconds = time.monotonic() - began
+                return Ran((cpu_s(*pids) - before) / jobs * 1e6, jobs / seconds)
 
         yield drain
 

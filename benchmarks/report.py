@@ -208,7 +208,7 @@ def _again() -> Iterator[str]:
     yield ""
     yield "```console"
     yield "$ make bench-full    # queuack alone; 25 to 40 minutes"
-    yield "$ make bench-peers   # beside others; about 20 minutes, ARGS=--all for every one of them"
+    yield "$ make bench-peers   # beside others; about half an hour, ARGS=--all for every one of them"
     yield "```"
     yield ""
     yield "Both write `benchmarks/results/` as they go and this page at the end; `make bench` is a quick"

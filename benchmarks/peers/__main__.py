@@ -32,7 +32,7 @@ from benchmarks.peers.streams import measure_streams
 
 HERE = Path(__file__).parent
 LIBRARIES = ["queuack-store", "queuack-worker", "queuack-dag", "queuack-stream", "duckdb", "pyarrow"]
-PHASES = {"enqueue": (3, 1), "batch": (3, 1), "drain": (10_000, 2_000), "latency": (200, 60)}  # full, quick
+PHASES = {"enqueue": (3, 1), "batch": (3, 1), "drain": (100_000, 2_000), "latency": (200, 60)}  # full, quick
 QUEUE_ROWS = {
     "enqueue": ("enqueue, 1 producer", "jobs/s"),
     "batch": ("batch of 10,000", "jobs/s"),
