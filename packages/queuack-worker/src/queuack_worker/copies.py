@@ -8,36 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import NoReturn, Protocol
-from weakref import WeakSet
+from typing import NoReturn
 
 from queuack_worker.events import log
-
-
-class Copied(Protocol):
-    """What is told, in a copy, that this is one."""
-
-    def forked(self) -> None:
-        """Note it. Takes no lock and touches nothing that the real process can see."""
-        ...
-
-
-_told: WeakSet[Copied] = WeakSet()
-_registered = False
-
-
-def tell_copies(thing: Copied) -> None:
-    """Have `thing.forked()` called in every copy of this process made from now on, as long as it lives."""
-    global _registered  # os.register_at_fork can't be undone, so it is done once
-    if not _registered:
-        os.register_at_fork(after_in_child=_forked)
-        _registered = True
-    _told.add(thing)
-
-
-def _forked() -> None:
-    for thing in list(_told):
-        thing.forked()
 
 
 def end_copy(well: bool = True) -> NoReturn:

@@ -11,9 +11,9 @@ import msgspec
 from queuack_store.clock import monotonic
 from queuack_store.errors import StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
+from queuack_store.sharing.forking import let_go_in_child
 
 from queuack_worker import outcomes
-from queuack_worker.copies import tell_copies
 from queuack_worker.coroutines import Coroutines
 from queuack_worker.errors import JobInterruptError, WorkerStoppingError
 from queuack_worker.events import Events
@@ -89,7 +89,7 @@ class Crew:
 
     def start(self, held_back: str = "") -> None:
         """Start the threads and begin to claim, unless something (`held_back`) keeps it from that."""
-        tell_copies(self)
+        let_go_in_child(self)
         for number in range(self.settings.concurrency):
             self._add_runner(number)
         store = self.queue.store
