@@ -59,13 +59,16 @@ def test_the_command_ends_with_1_where_no_child_can_start(
 ) -> None:
     site = tmp_path / "site"
     site.mkdir()
+    # It ends without a word: half a line of its own would tear a line of the log beside it.
     (site / "sitecustomize.py").write_text(
-        "import sys\nif 'queuack_worker.child' in sys.orig_argv:\n    raise SystemExit(9)\n"
+        "import os, sys\nif 'queuack_worker.child' in sys.orig_argv:\n    os._exit(9)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(site))
     command = Command(tmp_path, "--processes", "2")
     assert command.end() == 1, command.text
-    assert len(command.wait_for("start_failed")) == MAX_FAILED_STARTS
+    failed = command.wait_for("start_failed")
+    assert len(failed) == MAX_FAILED_STARTS, command.text
+    assert "exited with code 9" in failed[-1]["reason"]
     assert "none has worked" in command.text
 
 

@@ -62,7 +62,7 @@ class Death:
                 f"the worker process {self.pid} ended itself: a job in it had closed its descriptors, and "
                 f"with them its lines to owner and supervisor ({peak})"
             )
-        return f"the worker process {self.pid} exited with code {self.code} during the job, {peak}"
+        return f"the worker process {self.pid} exited with code {self.code}, {peak}"
 
     def _hint(self) -> str:
         number, limit = self.signal, self.limit
