@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from dag_nodes import echo, factory, fail, nested, one, total
 from queuack_dag import DAG, DAGRun, DAGValidationError, NodeStatus
@@ -139,6 +141,72 @@ def test_a_dag_cannot_hold_itself(memory: DuckQueue) -> None:
             holder.add_subdag(held, "circle")
 
 
+def endless(queue: DuckQueue) -> DAG:
+    dag = DAG("endless", queue)
+    dag.add_subdag(round_again, "again")
+    return dag
+
+
+def round_again(queue: DuckQueue) -> DAG:
+    dag = DAG("round", queue)
+    dag.add_node(endless, "again")
+    return dag
+
+
+def test_factories_that_add_each_other_without_end_are_named(memory: DuckQueue) -> None:
+    dag = DAG("outer", memory)
+    for factory_ in (endless, lambda queue: endless(queue)):
+        with pytest.raises(DAGValidationError, match="itself again and again") as caught:
+            dag.add_subdag(factory_, "circle")
+        assert caught.value.facts["nodes"] in (
+            ["endless", "round_again", "endless"],
+            ["round_again", "endless", "round_again"],
+        )
+    assert dag.jobs == {}
+    dag.add_node(one, "a")  # nothing is left behind in the thread
+    dag.add_subdag(factory, "sub", depends_on="a")
+    assert dag.execute()
+
+
+def test_a_factory_may_add_itself_as_long_as_it_stops(memory: DuckQueue) -> None:
+    left = [5]
+
+    def shorter(queue: DuckQueue) -> DAG:
+        dag = DAG(f"level{left[0]}", queue)
+        left[0] -= 1
+        dag.add_node(one, "a")
+        if left[0]:
+            dag.add_subdag(shorter, "below", depends_on="a")
+        return dag
+
+    dag = DAG("outer", memory)
+    dag.add_subdag(shorter, "sub")
+    assert dag.execute()
+    assert dag.results() == {"sub": {"below": {"below": {"below": {"below": {"a": 1}}}}}}
+
+
+def test_an_endless_recursion_of_its_own_is_a_factorys_own_error(memory: DuckQueue) -> None:
+    def broken(queue: DuckQueue) -> DAG:
+        def again() -> DAG:
+            return again()
+
+        return again()
+
+    with pytest.raises(RecursionError):
+        DAG("outer", memory).add_subdag(broken, "sub")
+
+
+def test_kinds(memory: DuckQueue) -> None:
+    dag = DAG("kinds", memory, validate=False)
+    dag.add_node(factory, "sub", kind="SUBDAG")
+    dag.add_node(one, "job", kind="job")
+    for wrong in ("sub-dag", "", 3):
+        with pytest.raises(InvalidRequestError, match="give 'subdag' for"):
+            dag.add_node(one, kind=wrong)  # type: ignore[arg-type]
+    assert dag.execute()
+    assert dag.results() == {"sub": {"left": 5, "right": 7}, "job": 1}
+
+
 def test_any_of_two_subdags(memory: DuckQueue) -> None:
     bad = DAG("bad", memory, max_retries=0)
     bad.add_node(fail, "f")
@@ -210,3 +278,16 @@ def test_instances_nested_sixty_deep(memory: DuckQueue) -> None:
         dag, expected = outer, {"sub": expected}
     assert dag.execute()
     assert dag.results() == expected
+
+
+def test_nesting_too_deep_for_python_is_refused_and_nothing_is_stored(memory: DuckQueue) -> None:
+    dag = DAG("leaf", memory)
+    dag.add_node(one, "a")
+    for depth in range(sys.getrecursionlimit()):
+        outer = DAG(f"above{depth}", memory)
+        outer.add_subdag(dag, "sub")
+        dag = outer
+    for use in (dag.submit, dag.plan, dag.export_mermaid):
+        with pytest.raises(DAGValidationError, match="too deep for Python"):
+            use()
+    assert memory.stats()["pending"] == 0

@@ -208,6 +208,14 @@ def test_params_that_do_not_fit_are_refused(memory: DuckQueue, params: dict[str,
     assert memory.stats()["pending"] == 0
 
 
+@pytest.mark.parametrize("params", ["count", [("count", 1)], {1: 2}])
+def test_params_are_values_by_name(memory: DuckQueue, params: Any) -> None:
+    dag = DAG("params", memory)
+    dag.add_node(numbers, "numbers")
+    with pytest.raises(InvalidRequestError, match="map parameter names to values"):
+        dag.submit(params=params)
+
+
 def test_params_under_json_ref() -> None:
     with DuckQueue(":memory:", serialization="json_ref") as queue:
         dag = DAG("params", queue)

@@ -26,7 +26,7 @@ from queuack_dag.node import (
     checked_name,
 )
 from queuack_dag.outputs import Output, places
-from queuack_dag.subdags import SUBDAG, is_factory
+from queuack_dag.subdags import SUBDAG, checked_kind, is_factory, made_by
 from queuack_dag.tasks import P, R, Task
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Describing:
         Args:
             func: what it runs. A DAG, or a function that says it returns one, is added as a sub-DAG.
             name: by which others depend on it; by default the function's, numbered where it is taken.
-            kind: "subdag" for a factory that does not say what it returns.
+            kind: "subdag" for a factory that does not say what it returns; "job" for what is only to be run.
             args, kwargs: what to call it with.
             depends_on: names or ids of nodes added before, ids of jobs outside, or a list of them.
             priority, max_attempts, timeout_seconds (None: none): of its job; by default the DAG's.
@@ -87,6 +87,7 @@ class Describing:
             DAGValidationError: a name that is taken, a parent that is not there (yet), or a cycle.
             DAGStateError: the DAG was submitted. InvalidRequestError: a value out of its bounds.
         """
+        kind = checked_kind(kind)
         if isinstance(func, Describing) or (callable(func) and is_factory(func, kind)):
             if tuple(args) or kwargs:
                 raise InvalidRequestError("a sub-DAG takes no args: give its nodes their own")
@@ -225,7 +226,8 @@ class Describing:
         A factory is called once, now, with this DAG's queue. The same DAG may be added more than once.
 
         Raises:
-            DAGValidationError: as for `add_node`, or a DAG that would hold itself.
+            DAGValidationError: as for `add_node`, or a DAG that would hold itself, or a factory that adds
+                itself without end.
             DAGStateError: this DAG, or the one to be added, was submitted.
         """
         self._open_to_changes()
@@ -235,7 +237,7 @@ class Describing:
                 raise InvalidRequestError(
                     f"a sub-DAG is a DAG or a factory that makes one, not {inner!r:.200}"
                 )
-            inner = inner(self.queue)
+            inner = made_by(inner, self.queue)
         if not isinstance(inner, Describing):
             raise InvalidRequestError(f"the factory of a sub-DAG must return a DAG, not {inner!r:.200}")
         inner._open_to_changes()

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from queuack_store.errors import InvalidRequestError
+
 from queuack_dag.blueprint import Blueprint
 from queuack_dag.errors import DAGValidationError
 from queuack_dag.node import Node
@@ -34,8 +36,11 @@ def bound(blueprint: Blueprint, params: Mapping[str, Any]) -> dict[int, dict[str
 
     Raises:
         DAGValidationError: a parameter that no function takes or of another type than it says, or a
-            function that lacks one; the message names the nodes.
+            function that lacks one; the message names the nodes. InvalidRequestError: `params` is no mapping
+            of names.
     """
+    if not (isinstance(params, Mapping) and all(isinstance(name, str) for name in params)):
+        raise InvalidRequestError(f"params must map parameter names to values, not {params!r:.200}")
     taken: dict[int, dict[str, Any]] = {}
     used: set[str] = set()
     readers = False

@@ -6,6 +6,7 @@ becomes a job behind its last ones, which gathers their results. So nothing ever
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 
 import msgspec
@@ -14,6 +15,7 @@ from queuack_store.jobs import NewRun
 from queuack_worker.facts import RunFacts
 
 from queuack_dag.blueprint import Blueprint
+from queuack_dag.errors import DAGValidationError
 from queuack_dag.node import Node
 
 
@@ -46,12 +48,19 @@ def layout(blueprint: Blueprint, run_id: bytes, key: str | None = None) -> Layou
     """Unfold a blueprint.
 
     Raises:
-        DAGValidationError: it can't be run; see `Blueprint.check`.
+        DAGValidationError: it can't be run; see `Blueprint.check`; or it is nested too deep for Python.
     """
     blueprint.check()
     found = Layout(run_id, blueprint.name)
     found.runs.append(NewRun(run_id, blueprint.name, blueprint.description, None, key))
-    _unfold(found, blueprint, run_id, (), "all", fresh=False)
+    try:
+        _unfold(found, blueprint, run_id, (), "all", fresh=False)
+    except RecursionError:
+        raise DAGValidationError(
+            f"the sub-DAGs of DAG {blueprint.name!r} are nested too deep for Python's recursion limit "
+            f"({sys.getrecursionlimit()}): nest less, or raise it with sys.setrecursionlimit()",
+            nodes=[],
+        ) from None
     return found
 
 
