@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import select
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -106,6 +108,34 @@ def test_a_forgotten_handle_closes_its_engine(path: str, owner: str) -> None:
     if owner == "inline":
         with DuckQueue(path, owner="inline") as again:
             assert again.claim() is not None
+
+
+ENDS = """
+import sys, threading
+from queuack_store import DuckQueue, opening
+from queuack_store.requests import Claim
+from queuack_store.testing.tasks import echo
+
+opening.EXIT_S = 300.0  # this is about what is written, not about how soon
+queue = DuckQueue(sys.argv[1], owner="inline")
+job_id = queue.enqueue(echo)
+waiting = queue.store.submit(Claim([("other", 0)], wait_s=600.0, whole=True))
+threading.Thread(target=waiting.result, daemon=True).start()
+queue.sql("SELECT 1")
+print(job_id)
+"""
+
+
+@pytest.mark.parametrize("where", ["inline", ":memory:"])
+def test_a_process_that_just_ends_writes_nothing_and_loses_nothing(path: str, where: str) -> None:
+    target = path if where == "inline" else where
+    done = subprocess.run(
+        [sys.executable, "-c", ENDS, target], capture_output=True, text=True, timeout=LONG_S, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    if where == "inline":
+        with DuckQueue(path, owner="inline") as again:
+            assert again.get_job(done.stdout.strip()).status == "pending"
 
 
 def test_a_forgotten_client_gives_back_what_it_held(path: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from queuack_store import ids
 from queuack_store.errors import InvalidRequestError, StoreClosedError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 MEMORY = ":memory:"
 OWNERS = ("process", "inline")
+EXIT_S = 5.0  # how long the end of this process waits for its engines; what takes longer is cut off
 
 
 def open_store(db_path: str, owner: str = "process", name: str = "", clock: Clock | None = None) -> Store:
@@ -113,6 +116,8 @@ def _open_memory(name: str, clock: Clock | None) -> Store:
     from queuack_store.sharing.peers import this_session
 
     engine = open_engine(None, clock)
+    _in_memory.add(engine)
+    _end_with_process()
     store = LocalStore(engine, this_session(ids.new_id(), name), engine.stop, _refuse_in_child)
     let_go_in_child(engine)
     let_go_in_child(store)
@@ -163,11 +168,17 @@ class _Inline:
                 lock.release()
                 raise
             self._engines[owned.identity] = owned
+            _end_with_process()
             try:
                 return self._session(owned, name)
             except BaseException:
                 self._retire(owned)
                 raise
+
+    def end(self, timeout: float) -> None:
+        """Let every engine end in order, as far as it gets in `timeout` seconds."""
+        for owned in list(self._engines.values()):
+            owned.end(timeout)
 
     def forked(self) -> None:
         """Own nothing, in a forked child: the files stay with the parent, and the child is its client."""
@@ -241,5 +252,32 @@ class _Owned:
         self.engine.stop()
         self._lock.release()
 
+    def end(self, timeout: float) -> None:
+        """Send the clients away and end the engine; the process ends with what is left."""
+        self._server.leave("the process ends")
+        self._server.wants_to_leave.wait(timeout)
+        self.engine.end(timeout)
+
 
 _inline = _Inline()
+_in_memory: WeakSet[Engine] = WeakSet()
+_registered = False
+
+
+def _end_with_process() -> None:
+    """Have the engines of this process end before it does, where nobody closes them.
+
+    Nothing would be lost without it; but DuckDB writes pages about "leaked" objects to the terminal when a
+    thread still holds a connection at the very end.
+    """
+    global _registered
+    if not _registered:
+        atexit.register(_end_all)
+        _registered = True
+
+
+def _end_all() -> None:
+    for engine in list(_in_memory):
+        if not engine.ended.is_set():  # in a forked child it has
+            engine.end(EXIT_S)
+    _inline.end(EXIT_S)

@@ -251,6 +251,9 @@ class DuckBackend:
                     self.checkpoint()
             finally:
                 self._connections.close()
+                # DuckDB complains of objects that a thread still holds when the process ends.
+                self._connections.writer = None
+                del self._applier
                 self._log.closed()
                 if self._outputs is not None:
                     self._outputs.close()

@@ -73,6 +73,7 @@ class Engine:
         self._in_hand: list[Any] | None = None  # what the cycle under way was given
         self._rotating: _Rotate | None = None
         self._stopping = threading.Event()
+        self._with_process = False
         self._ended = threading.Event()
         self._fault: QueuackError | None = None
         self._thread = threading.Thread(target=self._run, name="queuack-engine", daemon=True)
@@ -128,8 +129,17 @@ class Engine:
         self._inbox.put(None)
         self._ended.wait()
 
+    def end(self, timeout: float) -> None:
+        """End with the process, as far as it gets in `timeout` seconds: who still waits is not told."""
+        self._with_process = True
+        self._stopping.set()
+        self._inbox.put(None)
+        self._ended.wait(timeout)
+
     def forked(self) -> None:
         """Let go of file and journal in a forked child, where none of the engine's threads runs."""
+        self._ended = threading.Event()  # the parent's may be held by a thread that is not here
+        self._ended.set()
         self._journal.abandon()
         self._backend.abandon()
 
@@ -354,7 +364,8 @@ class Engine:
 
     def _shut_down(self) -> None:
         try:
-            self._refuse_all(StoreClosedError("the queue is closing"))
+            if not self._with_process:
+                self._refuse_all(StoreClosedError("the queue is closing"))
             safe = self._close_backend()
             self._journal.close(remove=safe)
         except Exception as error:
