@@ -177,12 +177,15 @@ def test_an_orphan_that_hangs_ends_itself_and_its_job_runs_again(
         (["--max-jobs-per-child", "0"], "--max-jobs-per-child"),
         (["--nonsense"], "No such option"),
         (["--serialization", "yaml"], "serialization"),
+        ([":memory:"], "name a file"),
+        (["postgresql://host/jobs"], "not a backend"),
     ],
 )
 def test_bad_usage_ends_with_2(folder: Path, options: list[str], text: str) -> None:
     command = Command(folder, *options)
     assert command.end() == 2
     assert text in command.text
+    assert not list(folder.glob("*:*"))  # no file of that name either
 
 
 def test_a_file_that_is_no_queue_ends_with_1(folder: Path) -> None:

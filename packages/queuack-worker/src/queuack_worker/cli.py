@@ -112,7 +112,7 @@ def work(
         raise InvalidRequestError(
             f"--log-level is one of {', '.join(LEVELS)}; --log-format one of {', '.join(FORMATS)}"
         )
-    path = os.path.abspath(db or os.environ.get("QUEUACK_DB") or DEFAULT_DB)
+    path = _place(db or os.environ.get("QUEUACK_DB") or DEFAULT_DB)
     settings = Settings(
         queues=parse_queues(parse_queue_option(queues), "default"),
         worker_id=worker_id or default_worker_id(),
@@ -150,6 +150,15 @@ def work(
         )
     except KeyboardInterrupt:
         raise typer.Exit(EXIT_TWICE) from None
+
+
+def _place(db: str) -> str:
+    if db == ":memory:":
+        raise InvalidRequestError(
+            "a queue in memory is private to its process, and jobs run in child processes: name a file, or "
+            "run a WorkerPool in the program that has the queue"
+        )
+    return db if "://" in db else os.path.abspath(db)  # a URL is for DuckQueue to judge
 
 
 def _importable(path: Path) -> str:
