@@ -30,6 +30,7 @@ from queuack_worker.metrics import JOB_COUNTERS, MAX_QUEUES, OTHER, PoolMetrics
 from queuack_worker.monitoring import Monitor
 from queuack_worker.serving import Pages, answer_json
 from queuack_worker.sight import ChildView, EventCounts, PoolView
+from worker_pools import stop
 
 HERE = Path(__file__).parent
 PATIENCE_S = 60.0
@@ -232,7 +233,7 @@ def test_a_stopped_owner_makes_it_unready_and_it_says_so(shared, pool_of):
     with monitored(shared, pool) as port:
         assert get(port, "/readyz")[0] == 200
         owner = shared.store.call(GetVitals()).pid
-        os.kill(owner, signal.SIGSTOP)
+        stop(owner)
         try:
             status, text = get(port, "/readyz")
             assert get(port, "/livez")[0] == 200

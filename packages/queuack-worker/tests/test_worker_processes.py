@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -15,7 +16,7 @@ import worker_jobs as jobs
 from queuack_store import DuckQueue, JobCancelledError, JobFailedError, JobStatus
 from queuack_worker import Worker, WorkerStartError
 from queuack_worker.resources import Limits
-from worker_pools import RunningPool, alive, gone, small_cgroup
+from worker_pools import RunningPool, alive, gone, small_cgroup, some_load
 
 WAIT_S = 60.0
 Start = Callable[..., RunningPool]
@@ -238,15 +239,30 @@ def test_children_that_hold_too_much_memory_are_recycled(shared: DuckQueue, pool
     assert shared.wait(shared.enqueue(jobs.pid), WAIT_S) != first
 
 
-def test_a_machine_that_is_full_claims_nothing(shared: DuckQueue, pool_of: Start, tmp_path: Path) -> None:
-    pool = pool_of(1, limits=Limits(min_disk_free=1 << 60, folder=str(tmp_path)))
-    (event,) = pool.wait_for("claims_paused")
-    assert "disk has" in event.facts["reason"]
-    pool.wait_for("child_ready")
-    job_id = shared.enqueue(jobs.add, (1, 2))
-    assert "disk has" in (pool.supervisor.paused or "")
-    pool.supervisor._guard._limits = Limits(min_disk_free=1, folder=str(tmp_path))  # type: ignore[union-attr]
-    pool.wait_for("claims_resumed")
+@pytest.mark.parametrize(
+    ("limit", "passed", "kept", "reason"),
+    [
+        ("min_disk_free", 1 << 60, 1, r"disk has \d+ MB free, limit"),
+        ("max_memory_percent", 0.0, 100.0, r"memory \d+% used, limit 0%"),
+        ("max_load", 0.0, 1e9, r"load \d+\.\d\d per core, limit 0"),
+    ],
+)
+def test_a_machine_that_is_full_claims_nothing(
+    shared: DuckQueue, pool_of: Start, tmp_path: Path, limit: str, passed: float, kept: float, reason: str
+) -> None:
+    def limits(value: float) -> Limits:
+        return Limits(**{limit: value}, folder=str(tmp_path))  # type: ignore[arg-type]
+
+    with some_load():
+        pool = pool_of(1, limits=limits(passed))
+        (event,) = pool.wait_for("claims_paused")
+        assert re.fullmatch(f"{reason}.*", event.facts["reason"])
+        pool.wait_for("child_ready")
+        job_id = shared.enqueue(jobs.add, (1, 2))
+        assert re.fullmatch(f"{reason}.*", pool.supervisor.paused or "")
+        assert shared.stats()["pending"] == 1
+        pool.supervisor._guard._limits = limits(kept)  # type: ignore[union-attr]
+        pool.wait_for("claims_resumed")
     assert shared.wait(job_id, WAIT_S) == 3
     assert pool.supervisor.paused is None
 

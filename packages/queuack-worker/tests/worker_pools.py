@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import signal
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +74,7 @@ class RunningPool:
 def alive(pid: int) -> bool:
     """Return whether the process exists and is no zombie."""
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+        return _state(Path(f"/proc/{pid}")) != "Z"
     except FileNotFoundError:
         if sys.platform == "linux":
             return False
@@ -79,6 +83,41 @@ def alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def stop(pid: int) -> None:
+    """Send SIGSTOP, and wait until no thread of the process runs any more: that comes a moment later."""
+    os.kill(pid, signal.SIGSTOP)
+    if sys.platform == "linux":
+        while not _stands_still(pid):
+            time.sleep(0.001)
+
+
+def _stands_still(pid: int) -> bool:
+    try:
+        return all(_state(task) == "T" for task in Path(f"/proc/{pid}/task").iterdir())
+    except (FileNotFoundError, ProcessLookupError):
+        return False  # a thread has just ended
+
+
+def _state(process: Path) -> str:
+    return (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+@contextmanager
+def some_load() -> Iterator[None]:
+    """Keep a core busy, from when the kernel counts a load; skip the test where it never does."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while os.getloadavg()[0] == 0.0:
+            if time.monotonic() > deadline:
+                pytest.skip("this kernel counts no load")
+            time.sleep(0.05)
+        yield
+    finally:
+        busy.kill()
+        busy.wait()
 
 
 def gone(pid: int) -> bool:
