@@ -40,3 +40,14 @@ def test_a_run_may_be_part_of_one_that_has_ended() -> None:
         (found,) = ask(Claim([], run_id=TOP))
         assert found.id == job(13, BOTTOM).id
         assert bench.core.state.runs[MIDDLE].status == "running"
+
+
+def test_the_facts_of_a_run_do_not_stay_in_memory() -> None:
+    bench = Bench()
+    run = NewRun(TOP, "top", facts=b"facts")
+    bench.cycle([DatedAsk(SESSION, OpenSession(SessionInfo(SESSION, pid=1)), NOBODY, 1, 1)])
+    bench.cycle([DatedAsk(SESSION, Enqueue([job(11, TOP)], runs=[run]), NOBODY, 2, 2)])
+    kept = bench.core.state.runs[TOP].spec
+    assert (kept.name, kept.facts) == ("top", b"")
+    bench.settle()
+    assert [stored.spec for stored, _ in bench.rows.runs.values()] == [run]

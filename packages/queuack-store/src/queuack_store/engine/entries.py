@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from queuack_store.engine.changes import JobState
 from queuack_store.engine.window import Window
 from queuack_store.jobs import JobView, NewJob, NewRun, SessionInfo, StoredJob
@@ -36,7 +38,8 @@ class Run:
     __slots__ = ("counts", "created_at", "cycle", "parent", "spec", "status", "window")
 
     def __init__(self, spec: NewRun, created_at: float, parent: Run | None) -> None:
-        self.spec = spec
+        # Its facts may be megabytes; who asks for them gets them from DuckDB.
+        self.spec = msgspec.structs.replace(spec, facts=b"") if spec.facts else spec
         self.created_at = created_at
         self.parent = parent
         self.counts: dict[str, int] = {}

@@ -8,4 +8,4 @@ WITH RECURSIVE up AS (
     UNION
     SELECT r.id FROM family f JOIN dag_runs r ON r.parent_id = f.id
 )
-SELECT {_run} FROM dag_runs r WHERE r.id IN (SELECT id FROM family) ORDER BY r.created_at, r.id
+SELECT {_live_run} FROM dag_runs r WHERE r.id IN (SELECT id FROM family) ORDER BY r.created_at, r.id
