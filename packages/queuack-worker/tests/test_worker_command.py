@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 from queuack_store import DuckQueue, JobStatus
 from worker_commands import Command
 from worker_pools import gone
+from worker_signals import Signals
 
 WAIT_S = 60.0
 
@@ -44,14 +44,6 @@ def hang(address, flag):
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "tasks.py").write_text(TASKS)
     return tmp_path
-
-
-@pytest.fixture
-def ear(folder: Path) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-        end.bind(str(folder / "ear"))
-        end.settimeout(WAIT_S)
-        yield end
 
 
 @pytest.fixture
@@ -96,11 +88,11 @@ def test_it_finds_the_file_and_other_folders(folder: Path, tmp_path: Path, tasks
 
 
 def test_the_first_signal_lets_jobs_finish(
-    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+    folder: Path, queue: DuckQueue, tasks: Any, signals: Signals
 ) -> None:
     command = Command(folder, "-p", "1")
-    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")))
-    ear.recv(100)
+    held = queue.enqueue(tasks.hold, (signals.address, str(folder / "gate")))
+    signals.wait()
     rest = [queue.enqueue(tasks.add, (i, i)) for i in range(10)]
     command.process.send_signal(signal.SIGTERM)
     command.wait_for("draining")
@@ -115,11 +107,11 @@ def test_the_first_signal_lets_jobs_finish(
 
 
 def test_a_second_signal_stops_at_once_and_gives_running_jobs_back(
-    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+    folder: Path, queue: DuckQueue, tasks: Any, signals: Signals
 ) -> None:
     command = Command(folder, "-p", "1")
-    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")), max_attempts=1)
-    ear.recv(100)
+    held = queue.enqueue(tasks.hold, (signals.address, str(folder / "gate")), max_attempts=1)
+    signals.wait()
     command.process.send_signal(signal.SIGINT)
     command.wait_for("draining")
     command.process.send_signal(signal.SIGINT)
@@ -130,12 +122,12 @@ def test_a_second_signal_stops_at_once_and_gives_running_jobs_back(
 
 
 def test_children_of_a_killed_supervisor_drain(
-    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+    folder: Path, queue: DuckQueue, tasks: Any, signals: Signals
 ) -> None:
     command = Command(folder, "-p", "2")
     pids = [line["pid"] for line in command.wait_for("child_ready", 2)]
-    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")), max_attempts=1)
-    ear.recv(100)
+    held = queue.enqueue(tasks.hold, (signals.address, str(folder / "gate")), max_attempts=1)
+    signals.wait()
     command.process.kill()
     command.process.wait(WAIT_S)
     (folder / "gate").touch()
@@ -147,12 +139,12 @@ def test_children_of_a_killed_supervisor_drain(
 
 
 def test_an_orphan_that_hangs_ends_itself_and_its_job_runs_again(
-    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+    folder: Path, queue: DuckQueue, tasks: Any, signals: Signals
 ) -> None:
     """The supervisor is gone, and C code holds the interpreter: only the watchdog is left."""
     command = Command(folder, "-p", "1", "--claim-timeout", "1")
-    job_id = queue.enqueue(tasks.hang, (ear.getsockname(), str(folder / "flag")), retry_delay=0)
-    orphan = int(ear.recv(100))
+    job_id = queue.enqueue(tasks.hang, (signals.address, str(folder / "flag")), retry_delay=0)
+    orphan = signals.begun()
     command.process.kill()
     command.process.wait(WAIT_S)
     assert gone(orphan)
@@ -230,11 +222,11 @@ print("drained")
 
 
 def test_a_worker_in_a_script_drains_on_a_signal_and_returns(
-    folder: Path, queue: DuckQueue, tasks: Any, ear: socket.socket
+    folder: Path, queue: DuckQueue, tasks: Any, signals: Signals
 ) -> None:
     script = subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=folder, stdout=subprocess.PIPE, text=True)
-    held = queue.enqueue(tasks.hold, (ear.getsockname(), str(folder / "gate")))
-    assert int(ear.recv(100)) == script.pid
+    held = queue.enqueue(tasks.hold, (signals.address, str(folder / "gate")))
+    assert signals.begun() == script.pid
     script.send_signal(signal.SIGTERM)
     (folder / "gate").touch()
     output, _ = script.communicate(timeout=WAIT_S)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,27 +16,10 @@ from queuack_store import DuckQueue, JobCancelledError, JobFailedError, JobStatu
 from queuack_worker import Worker, WorkerStartError
 from queuack_worker.resources import Limits
 from worker_pools import RunningPool, alive, gone, small_cgroup, some_load
+from worker_signals import Signals
 
 WAIT_S = 60.0
 Start = Callable[..., RunningPool]
-
-
-@pytest.fixture
-def ear(tmp_path: Path) -> Iterator[socket.socket]:
-    """Where jobs say that they began, and in which process."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-        end.bind(str(tmp_path / "ear"))
-        end.settimeout(WAIT_S)
-        yield end
-
-
-def address(ear: socket.socket) -> str:
-    return str(ear.getsockname())
-
-
-def began(ear: socket.socket) -> int:
-    """Wait for a job to begin; return the process it runs in."""
-    return int(ear.recv(100).split()[0])
 
 
 def attempts(queue: DuckQueue, job_id: str) -> list[tuple[str, str]]:
@@ -66,15 +48,15 @@ def test_a_worker_with_processes_runs_and_stops(shared: DuckQueue) -> None:
 
 
 def test_a_killed_child_costs_its_job_one_attempt_and_is_replaced(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     pool = pool_of(1)
-    job_id = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=2, retry_delay=0.0)
-    first = began(ear)
+    job_id = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=2, retry_delay=0.0)
+    first = signals.begun()
     rest = shared.enqueue_batch([(jobs.add, (i, i), {}) for i in range(20)])
     os.kill(first, signal.SIGKILL)
-    second = began(ear)
+    second = signals.begun()
     assert second != first
     gate.touch()
     assert shared.wait(job_id, WAIT_S) == "held"
@@ -88,19 +70,19 @@ def test_a_killed_child_costs_its_job_one_attempt_and_is_replaced(
 
 
 def test_a_job_that_ignores_its_timeout_takes_its_process_along(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     """Its neighbour in the same process gets the grace period, then goes back unspent."""
     gate = tmp_path / "gate"
     # No heartbeat wakes the watch here: the second thread must get its job without one.
     pool_of(1, concurrency=2, grace_s=0.3, heartbeat_s=1_000.0, claim_timeout_s=4_000.0)
-    neighbour = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
-    first = began(ear)
-    late = shared.enqueue(jobs.stubborn, (address(ear),), timeout_seconds=0.2, max_attempts=1)
-    assert began(ear) == first
+    neighbour = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=1)
+    first = signals.begun()
+    late = shared.enqueue(jobs.stubborn, (signals.address,), timeout_seconds=0.2, max_attempts=1)
+    assert signals.begun() == first
     with pytest.raises(JobFailedError, match=r"JobTimeoutError.*its process was killed"):
         shared.wait(late, WAIT_S)
-    assert began(ear) != first
+    assert signals.begun() != first
     gate.touch()
     assert shared.wait(neighbour, WAIT_S) == "held"
     assert [outcome for outcome, _ in attempts(shared, neighbour)] == ["returned", "done"]
@@ -114,12 +96,12 @@ def test_a_sleep_in_c_is_ended_by_its_timeout(shared: DuckQueue, pool_of: Start)
 
 
 @pytest.mark.parametrize("func", ["spin", "stubborn", "nap", "sleep_async"])
-def test_a_running_job_is_cancelled(shared: DuckQueue, pool_of: Start, ear: socket.socket, func: str) -> None:
+def test_a_running_job_is_cancelled(shared: DuckQueue, pool_of: Start, signals: Signals, func: str) -> None:
     pool_of(1, grace_s=0.3)
-    where = address(ear)
+    where = signals.address
     args = (where,) if func in ("spin", "stubborn") else (1_000, where)
     job_id = shared.enqueue(getattr(jobs, func), args)
-    began(ear)
+    signals.begun()
     assert shared.cancel(job_id)
     with pytest.raises(JobCancelledError):
         shared.wait(job_id, WAIT_S)
@@ -141,33 +123,33 @@ def test_code_in_c_that_never_returns_is_killed_by_the_supervisor(shared: DuckQu
 
 
 def test_code_in_c_takes_no_attempt_of_the_jobs_beside_it(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     pool_of(1, concurrency=2, grace_s=0.2)
-    beside = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
-    first = began(ear)
+    beside = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=1)
+    first = signals.begun()
     late = shared.enqueue(jobs.spin_in_c, timeout_seconds=0.2, max_attempts=1)
     with pytest.raises(JobFailedError):
         shared.wait(late, WAIT_S)
-    assert began(ear) != first
+    assert signals.begun() != first
     gate.touch()
     assert shared.wait(beside, WAIT_S) == "held"
     assert [outcome for outcome, _ in attempts(shared, beside)] == ["returned", "done"]
 
 
 def test_a_job_that_ends_its_process_takes_no_attempt_of_the_jobs_beside_it(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     pool_of(1, concurrency=2)
-    beside = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
-    asleep = shared.enqueue(jobs.sleep_async, (1_000.0, address(ear)), max_attempts=1)
-    assert began(ear) == began(ear)
+    beside = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=1)
+    asleep = shared.enqueue(jobs.sleep_async, (1_000.0, signals.address), max_attempts=1)
+    assert signals.begun() == signals.begun()
     guilty = shared.enqueue(jobs.exit_process, (9,), max_attempts=1)
     with pytest.raises(JobFailedError, match=r"the job ended its process: os._exit\(9\)"):
         shared.wait(guilty, WAIT_S)
-    assert began(ear) == began(ear)
+    assert signals.begun() == signals.begun()
     gate.touch()
     assert shared.wait(beside, WAIT_S) == "held"
     assert [outcome for outcome, _ in attempts(shared, beside)] == ["returned", "done"]
@@ -200,13 +182,13 @@ def test_children_are_recycled_after_their_share_of_jobs(shared: DuckQueue, pool
 
 
 def test_a_child_that_is_replaced_lets_its_last_job_end(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     """However long that takes; meanwhile its successor is not replaced in turn."""
     gate = tmp_path / "gate"
     pool = pool_of(1, concurrency=2, max_jobs=5, shutdown_timeout_s=0.0, grace_s=0.0)
-    held = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=1)
-    began(ear)
+    held = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=1)
+    signals.begun()
     for job_id in [shared.enqueue(jobs.pid) for _ in range(60)]:
         shared.wait(job_id, WAIT_S)
     assert len(pool.wait_for("child_started")) == 2
@@ -217,11 +199,11 @@ def test_a_child_that_is_replaced_lets_its_last_job_end(
 
 
 def test_a_child_that_is_replaced_still_hears_that_the_pool_stops(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     pool = pool_of(1, concurrency=2, max_jobs=1, shutdown_timeout_s=0.0)
-    held = shared.enqueue(jobs.hold, (address(ear), str(tmp_path / "gate")), max_attempts=1)
-    began(ear)
+    held = shared.enqueue(jobs.hold, (signals.address, str(tmp_path / "gate")), max_attempts=1)
+    signals.begun()
     shared.wait(shared.enqueue(jobs.add, (1, 2)), WAIT_S)
     pool.wait_for("child_ready", 2)
     pool.stop()
@@ -275,14 +257,14 @@ def test_children_that_cannot_start_end_the_pool(shared: DuckQueue) -> None:
 
 
 def test_a_stopped_child_loses_its_claims_and_is_killed(
-    shared: DuckQueue, pool_of: Start, ear: socket.socket, tmp_path: Path
+    shared: DuckQueue, pool_of: Start, signals: Signals, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     pool = pool_of(1, claim_timeout_s=1.0, heartbeat_s=0.3)
-    job_id = shared.enqueue(jobs.hold, (address(ear), str(gate)), max_attempts=2, retry_delay=0.0)
-    first = began(ear)
+    job_id = shared.enqueue(jobs.hold, (signals.address, str(gate)), max_attempts=2, retry_delay=0.0)
+    first = signals.begun()
     os.kill(first, signal.SIGSTOP)
-    assert began(ear) != first
+    assert signals.begun() != first
     gate.touch()
     assert shared.wait(job_id, WAIT_S) == "held"
     (died,) = pool.wait_for("child_died")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,21 +23,9 @@ from queuack_worker.crew import Crew
 from queuack_worker.events import Event
 from queuack_worker.resources import Limits
 from queuack_worker.settings import Settings
+from worker_signals import Signals
 
 WAIT_S = 30.0
-
-
-@pytest.fixture
-def ear(tmp_path: Path) -> Iterator[socket.socket]:
-    """Where jobs say that they began."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
-        end.bind(str(tmp_path / "ear"))
-        end.settimeout(WAIT_S)
-        yield end
-
-
-def address(ear: socket.socket) -> str:
-    return str(ear.getsockname())
 
 
 def attempts(queue: DuckQueue, job_id: str) -> list[str]:
@@ -244,11 +230,11 @@ def test_a_thread_that_cannot_be_interrupted_is_abandoned_and_replaced(memory: D
 
 
 @pytest.mark.parametrize("func", ["spin", "sleep_async"])
-def test_a_running_job_is_cancelled(memory: DuckQueue, ear: socket.socket, func: str) -> None:
-    args = (address(ear),) if func == "spin" else (1_000, address(ear))
+def test_a_running_job_is_cancelled(memory: DuckQueue, signals: Signals, func: str) -> None:
+    args = (signals.address,) if func == "spin" else (1_000, signals.address)
     with WorkerPool(memory, 1):
         job_id = memory.enqueue(getattr(jobs, func), args)
-        ear.recv(100)
+        signals.wait()
         assert memory.cancel(job_id)
         with pytest.raises(JobCancelledError):
             memory.wait(job_id, WAIT_S)
@@ -274,13 +260,13 @@ def test_interrupts_hit_only_their_own_job(memory: DuckQueue) -> None:
 
 
 def test_stopping_lets_running_jobs_finish_and_returns_the_rest(
-    memory: DuckQueue, ear: socket.socket, tmp_path: Path
+    memory: DuckQueue, signals: Signals, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
-    running = memory.enqueue(jobs.hold, (address(ear), str(gate)))
+    running = memory.enqueue(jobs.hold, (signals.address, str(gate)))
     pool = WorkerPool(memory, 1)
     pool.start()
-    ear.recv(100)
+    signals.wait()
     rest = memory.enqueue_batch([(jobs.add, (i, i), {}) for i in range(50)])
     stopping = threading.Thread(target=pool.stop)
     stopping.start()
@@ -292,13 +278,11 @@ def test_stopping_lets_running_jobs_finish_and_returns_the_rest(
     assert all(job.attempts == 0 for job in left if job and job.status is JobStatus.PENDING)
 
 
-def test_stopping_without_patience_returns_running_jobs_unspent(
-    memory: DuckQueue, ear: socket.socket
-) -> None:
-    spinning = memory.enqueue(jobs.spin, (address(ear),), max_attempts=1)
+def test_stopping_without_patience_returns_running_jobs_unspent(memory: DuckQueue, signals: Signals) -> None:
+    spinning = memory.enqueue(jobs.spin, (signals.address,), max_attempts=1)
     pool = WorkerPool(memory, 1)
     pool.start()
-    ear.recv(100)
+    signals.wait()
     assert pool.stop(timeout=0.0)  # it could be interrupted, so all has ended
     job = memory.get_job(spinning)
     assert job is not None
@@ -321,13 +305,13 @@ def test_heavier_queues_come_first(memory: DuckQueue, tmp_path: Path) -> None:
     assert Path(log).read_text().split() == ["high", "high", "middle", "low", "low"]
 
 
-def test_max_jobs_in_flight_is_a_cap(memory: DuckQueue, ear: socket.socket, tmp_path: Path) -> None:
+def test_max_jobs_in_flight_is_a_cap(memory: DuckQueue, signals: Signals, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     worker = Worker(memory, max_jobs_in_flight=1)
     thread = threading.Thread(target=worker.run)
     thread.start()
-    held = memory.enqueue(jobs.hold, (address(ear), str(gate)))
-    ear.recv(100)
+    held = memory.enqueue(jobs.hold, (signals.address, str(gate)))
+    signals.wait()
     memory.enqueue_batch([(jobs.nothing, (), {}) for _ in range(20)])
     assert memory.stats()["claimed"] == 1
     gate.touch()

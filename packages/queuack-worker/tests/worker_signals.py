@@ -19,6 +19,10 @@ class Signals:
         """Wait for the next one and return its text."""
         return self._socket.recv(4_096).decode()
 
+    def begun(self) -> int:
+        """Wait for a job to say that it began; return the process it runs in."""
+        return int(self.wait().split()[0])
+
     def close(self) -> None:
         """Hear no more."""
         self._socket.close()
