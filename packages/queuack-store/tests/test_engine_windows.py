@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from queuack_store.engine import window
 from queuack_store.engine.inbox import OpenSession
 from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo
@@ -43,3 +44,40 @@ def test_far_too_much_at_once_costs_one_cycle_and_comes_in_order() -> None:
             ask(Finish([Outcome(job.id, job.claim) for job in claimed]))
         assert found == ids
         ask(Finish([Outcome(first.id, first.claim)]))
+
+
+QUEUES, EACH, ROUNDS = 40, 30, 5
+
+
+def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window, "MAX_WINDOW_JOBS", 800)  # of the 1,200 that there are
+    bench, seq, reads = Bench(), 0, 0
+    read = bench.core.lookup.read
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        nonlocal reads
+        reads += 1
+        return read(*arguments, **named)
+
+    monkeypatch.setattr(bench.core.lookup, "read", counted)
+
+    def ask(request: Any) -> Any:
+        nonlocal seq
+        seq += 1
+        mine = DatedAsk(SESSION, request, NOBODY, seq, seq)
+        replies = bench.cycle([mine]) + bench.settle()
+        return next((value for a, value in replies if a is mine), None)
+
+    ask(OpenSession(SessionInfo(SESSION, pid=1)))
+    ids = iter(n.to_bytes(16, "big") for n in range(1, QUEUES * EACH + 1))
+    for queue in range(QUEUES):
+        ask(Enqueue([NewJob(next(ids), "t:f", b"", queue=f"q{queue}") for _ in range(EACH)]))
+    filled = reads
+    for _ in range(ROUNDS):
+        for queue in range(QUEUES):
+            (job,) = ask(Claim([(f"q{queue}", 1)], 1, 1))
+            ask(Finish([Outcome(job.id, job.claim)]))
+    # A read scans the file and all that is in memory: it is worth making for a few jobs, not for each.
+    assert reads - filled <= QUEUES * ROUNDS // 4

@@ -51,6 +51,8 @@ class Refiller:
         self._room_bytes = bounds.MAX_WINDOW_BYTES - state.load.payload
         limit = max(MIN_REFILL, REFILL_JOBS // max(1, len(partial) + len(runs)))
         low = min(LOW_WATER, limit * 4 // 5)
+        if self._is_full():  # `_rows` finds it, too, but a thousand queues feel its price in each cycle
+            partial = [queue for queue in partial if not len(queue.window)]
         for queue in partial:
             rows = self._rows(queue.window, low, limit)
             if rows:
@@ -69,6 +71,10 @@ class Refiller:
             read_due = ReadDelayed(due, rows, self._bytes())
             self._order(state.delayed, read_due, delay_key, lambda job: job.status is DELAYED)
 
+    def _is_full(self) -> bool:
+        """Return whether all windows together lack room for as many jobs as a read is worth."""
+        return self._room < max(1, bounds.MAX_WINDOW_JOBS // 100)
+
     def _bytes(self) -> int:
         return max(MIN_REFILL_BYTES, self._room_bytes)
 
@@ -78,6 +84,8 @@ class Refiller:
         An empty one always gets some: whoever waits for its jobs must have them.
         """
         if not window.wants_refill(low) or self._rests.get(window, 0.0) > self._core.now:
+            return 0
+        if self._is_full() and len(window):
             return 0
         if window.typical is None:
             rows = min(limit, MIN_REFILL)  # 10,000 rows of a megabyte each would be too much to find it out
