@@ -1,4 +1,8 @@
-"""A venv for each peer, so that no two share a dependency; kept between runs."""
+"""A venv for each peer, so that no two share a dependency; kept between runs.
+
+`locks/` has what each of them brings, as it was when all of them ran; without it, a release of tomorrow may
+keep one from starting. To take newer ones: delete its file, run, and write it anew with `pip freeze`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "build" / "peers"
+LOCKS = Path(__file__).parent / "locks"
 
 
 class NotInstalled(Exception):
@@ -24,14 +29,18 @@ def python_of(packages: tuple[str, ...]) -> str:
     """
     if not packages:
         return sys.executable
-    key = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:12]
-    folder = HOME / f"{packages[0].split('[')[0].split('=')[0].split('<')[0]}-{key}"
+    name = packages[0].split("[")[0].split("=")[0].split("<")[0]
+    lock = LOCKS / f"{name}.txt"
+    locked = lock.read_text() if lock.exists() else ""
+    key = hashlib.sha256("\n".join([*packages, locked]).encode()).hexdigest()[:12]
+    folder = HOME / f"{name}-{key}"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
         shutil.rmtree(folder, ignore_errors=True)
         print(f"installing {', '.join(packages)}", flush=True)
         _run([sys.executable, "-m", "venv", str(folder)])
         pip = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        pip += ["-c", str(lock)] if locked else []
         _run(pip + [part for one in packages for part in (("-e", one) if one.startswith("/") else (one,))])
         (folder / "ready").touch()
     return str(python)
