@@ -8,8 +8,9 @@ import threading
 import observed_jobs as jobs
 import pytest
 import worker_jobs
+from queuack_store import ids
 from queuack_store.errors import InvalidRequestError
-from queuack_store.jobs import ClaimedJob
+from queuack_store.jobs import ClaimedJob, Outcome
 from queuack_worker import JobEvent, Worker, WorkerPool
 from queuack_worker.hooks import MAX_WAITING, Hooks
 
@@ -99,13 +100,53 @@ def test_a_hook_that_hangs_holds_up_no_job_and_not_the_end(memory, caplog):
     release = threading.Event()
     hooks = Hooks({"on_start": lambda _event: release.wait(PATIENCE_S)})
     hooks.start()
-    job = ClaimedJob(bytes(16), 1, "m:f", b"", "default", 1, 3, None)
     for _ in range(MAX_WAITING + 10):
-        hooks.started(job)
+        hooks.started(a_job(0))
     assert "too slow" in caplog.text
     hooks.stop(0.05)
     assert "were not told" in caplog.text
     release.set()
+
+
+def test_each_event_that_finds_the_hooks_asleep_wakes_them():
+    heard = threading.Semaphore(0)
+    hooks = Hooks({"on_start": lambda _event: heard.release()})
+    hooks.start()
+    for n in range(100):
+        hooks.started(a_job(n))
+        assert heard.acquire(timeout=PATIENCE_S)
+    hooks.stop(PATIENCE_S)
+    assert not heard.acquire(blocking=False)
+
+
+def test_what_many_threads_told_is_heard_once_and_in_order_at_the_end_at_the_latest():
+    told, threads = 500, 8  # together fewer than may wait
+    heard = []
+    hooks = Hooks({name: lambda event: heard.append(event) for name in ("on_start", "on_success")})
+    hooks.start()
+
+    def tell(number):
+        for n in range(told):
+            job = a_job(number, attempt=n)
+            hooks.started(job)
+            hooks.ended(job, Outcome(job.id, job.claim, "done", duration_s=1.0))
+
+    tellers = [threading.Thread(target=tell, args=(number,)) for number in range(threads)]
+    for teller in tellers:
+        teller.start()
+    for teller in tellers:
+        teller.join()
+    hooks.stop(PATIENCE_S)
+    for number in range(threads):
+        mine = [event for event in heard if event.queue == f"q{number}"]
+        assert [event.attempt for event in mine] == [n for n in range(told) for _ in range(2)]
+        assert [event.duration_seconds for event in mine] == [None, 1.0] * told
+        assert {event.job_id for event in mine} == {ids.to_text(a_job(number).id)}
+    assert len(heard) == 2 * told * threads
+
+
+def a_job(number, attempt=1):
+    return ClaimedJob(bytes([number]) * 16, 1, "m:f", b"", f"q{number}", attempt, 3, None)
 
 
 def test_processes_tell_of_jobs_too_and_of_those_that_died_with_theirs(

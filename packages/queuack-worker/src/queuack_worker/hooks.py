@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from contextlib import suppress
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 import msgspec
 from queuack_store import ids
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     from queuack_store.jobs import ClaimedJob, Outcome
 
 HOOKS = ("on_start", "on_success", "on_failure", "on_death")
+GATHER_S = 0.005  # events that follow one within so long are told along with it
 MAX_WAITING = 10_000  # events; a hook that is slower than the jobs misses what comes on top
 log = logging.getLogger("queuack.hooks")
 
 
-class JobEvent(msgspec.Struct, frozen=True):
+@final
+class JobEvent(msgspec.Struct, frozen=True, gc=False):
     """What happened to a job, as its process saw it.
 
     Attributes:
@@ -102,12 +105,14 @@ def loaded(hooks: Mapping[str, HookLike]) -> dict[str, Hook]:
     return found
 
 
-_text = lru_cache(64)(ids.to_text)  # a job's start and end come close together
 _Told = tuple[str, "ClaimedJob | JobEvent", "Outcome | None"]
 
 
 class Hooks:
     """The hooks of one process.
+
+    A job's own thread only notes what there is to tell, and wakes the hooks' thread where that sleeps. Once
+    awake it waits a moment for more: one switch of threads serves many events.
 
     Args:
         calls: by name; what is not there is not called.
@@ -116,7 +121,10 @@ class Hooks:
     def __init__(self, calls: Mapping[str, Hook]) -> None:
         self._calls = dict(calls)
         self._starts, self._successes = "on_start" in calls, "on_success" in calls
-        self._waiting: SimpleQueue[_Told | None] = SimpleQueue()
+        self._waiting: deque[_Told] = deque()
+        self._wakes: SimpleQueue[None] = SimpleQueue()  # no condition: an interrupt could leave it locked
+        self._asleep = False
+        self._ending = False
         self._missed = 0
         self._thread = threading.Thread(target=self._run, name="queuack-hooks", daemon=True)
 
@@ -127,13 +135,13 @@ class Hooks:
     def started(self, job: ClaimedJob) -> None:
         """Tell of a job that starts now."""
         if self._starts:
-            self._tell("on_start", job)
+            self._tell(("on_start", job, None))
 
     def ended(self, job: ClaimedJob, outcome: Outcome) -> None:
         """Tell of an attempt that succeeded or failed; one that was handed back or cancelled is no event."""
         if outcome.kind == "done":
             if self._successes:
-                self._tell("on_success", job, outcome)
+                self._tell(("on_success", job, outcome))
         elif outcome.kind == "failed":
             self._failed(job, outcome, outcome.final or job.attempt >= job.max_attempts)
 
@@ -144,53 +152,73 @@ class Hooks:
     def _failed(self, job: ClaimedJob | JobEvent, outcome: Outcome | None, dead: bool) -> None:
         for name in ("on_failure", "on_death") if dead else ("on_failure",):
             if name in self._calls:
-                self._tell(name, job, outcome)
+                self._tell((name, job, outcome))
 
-    def _tell(self, name: str, job: ClaimedJob | JobEvent, outcome: Outcome | None = None) -> None:
+    def _tell(self, told: _Told) -> None:
         """Have this hook called when those before it have returned."""
-        if self._waiting.qsize() < MAX_WAITING:
-            self._waiting.put((name, job, outcome))
+        if len(self._waiting) >= MAX_WAITING:
+            self._missed += 1
+            if self._missed & (self._missed - 1) == 0:  # the first, second, fourth, eighth …
+                log.warning("the hooks are too slow: %d events were left out", self._missed)
             return
-        self._missed += 1
-        if self._missed & (self._missed - 1) == 0:  # the first, second, fourth, eighth …
-            log.warning("the hooks are too slow: %d events were left out", self._missed)
+        self._waiting.append(told)
+        if self._asleep and self._wakes.empty():  # the sleeper clears the flag: a wake-up can't be lost
+            self._wakes.put(None)
 
     def stop(self, timeout_s: float) -> None:
         """Let the hooks that wait run, for so long at most."""
-        self._waiting.put(None)
+        self._ending = True
+        self._wakes.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout_s)
-        left = self._drop()
+        left = len(self._waiting)
+        self._waiting.clear()
         if left:
             log.warning("%d events were not told to the hooks: they took too long", left)
 
-    def _drop(self) -> int:
-        left = 0
+    def _run(self) -> None:
+        while not (self._ending and not self._waiting):
+            self._asleep = True
+            if not self._waiting:
+                self._wakes.get()
+            self._asleep = False
+            with suppress(Empty):
+                self._wakes.get(timeout=GATHER_S)
+            self._call_all()
+
+    def _call_all(self) -> None:
+        calls, take = self._calls, self._waiting.popleft
+        last: ClaimedJob | JobEvent | None = None
+        text = ""
         while True:
             try:
-                left += self._waiting.get_nowait() is not None
-            except Empty:
-                return left
-
-    def _run(self) -> None:
-        while (told := self._waiting.get()) is not None:
-            name, job, outcome = told
-            event = job if isinstance(job, JobEvent) else _event(job, outcome)
+                name, job, outcome = take()
+            except IndexError:
+                return
+            if type(job) is JobEvent:
+                event = job
+            else:
+                if job is not last:  # a job's start and end mostly come one after the other
+                    last, text = job, ids.to_text(job.id)
+                event = _event(job, text, outcome)
             try:
-                self._calls[name](event)
+                calls[name](event)
             except BaseException as error:  # a hook may call sys.exit
                 log.error("%s failed on job %s: %r", name, event.job_id, error, exc_info=error)
 
 
-def _event(job: ClaimedJob, outcome: Outcome | None) -> JobEvent:
+def _event(job: ClaimedJob, text: str, outcome: Outcome | None) -> JobEvent:
+    run_id = None if job.run_id is None else ids.to_text(job.run_id)
+    if outcome is None:
+        return JobEvent(text, job.task, job.queue, job.attempt, job.max_attempts, run_id, job.node_name)
     return JobEvent(
-        _text(job.id),
+        text,
         job.task,
         job.queue,
         job.attempt,
         job.max_attempts,
-        None if job.run_id is None else _text(job.run_id),
+        run_id,
         job.node_name,
-        None if outcome is None else outcome.error,
-        None if outcome is None else outcome.duration_s,
+        outcome.error,
+        outcome.duration_s,
     )
