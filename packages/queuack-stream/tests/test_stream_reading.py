@@ -1,5 +1,6 @@
 """More than rows: batches, columns, conditions, lengths, SQL and frames."""
 
+import datetime as dt
 import gc
 import os
 
@@ -103,6 +104,30 @@ def test_parquet_leaves_row_groups_unread(tmp_path):
     assert list(StreamReader(path).where("id", ">", 8_000)) == ROWS[8_001:]
 
 
+def test_parquet_leaves_no_row_unread_that_matches(tmp_path):
+    path = tmp_path / "a.parquet"
+    StreamWriter(path).write([{"a.b": 1, "a": {"b": 2}}])
+    assert len(list(StreamReader(path).where("a.b", "==", 1))) == 1
+    StreamWriter(path, schema={"f": "float32"}).write([{"f": 0.1}])
+    assert len(list(StreamReader(path).where("f", "==", 0.1))) == 1
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_times_are_compared_whole(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    noon = dt.datetime(2024, 5, 1, 12)
+    row = {"t": noon, "u": noon.replace(tzinfo=dt.UTC), "d": noon.date()}
+    StreamWriter(path, schema={"t": pa.timestamp("ms"), "u": "timestamp_utc", "d": dt.date}).write([row])
+    reader = StreamReader(path)
+    later = noon + dt.timedelta(microseconds=5)
+    assert [len(list(reader.where("t", op, later))) for op in ("==", ">=", "<")] == [0, 0, 1]
+    assert [len(list(reader.where("t", op, noon))) for op in ("==", ">=", "<")] == [1, 1, 0]
+    assert [len(list(reader.where("d", op, noon))) for op in ("==", "<")] == [0, 1]
+    assert len(list(reader.where("u", "==", row["u"]))) == 1
+    with pytest.raises(QueryError, match="tz=UTC"):
+        list(reader.where("u", "==", noon))
+
+
 @pytest.mark.parametrize("suffix", ["csv", "parquet", "arrow"])
 def test_unknown_columns_are_refused(tmp_path, suffix):
     reader = reader_of(tmp_path, suffix)
@@ -154,8 +179,6 @@ def test_csv_gives_text_unless_told(tmp_path):
         {"id": "1", "when": "2024-05-01", "note": 'a "b"'},
         {"id": "2", "when": "", "note": ""},
     ]
-    import datetime as dt
-
     typed = StreamReader(path, schema={"id": int, "when": dt.date})
     assert list(typed) == [
         {"id": 1, "when": dt.date(2024, 5, 1), "note": 'a "b"'},

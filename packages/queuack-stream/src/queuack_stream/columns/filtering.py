@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as is_
 
 from queuack_stream.asking import OPERATORS, Ask, Test
 from queuack_stream.errors import QueryError, shown
@@ -43,22 +44,31 @@ def _mask(column: pa.Array, test: Test) -> pa.Array:
 
 def _scalar(value: Any, kind: pa.DataType) -> pa.Scalar:
     try:
-        return pa.scalar(value, kind)
+        found = pa.scalar(value, kind)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         return pa.scalar(value)  # 2.5 against a column of ints compares as numbers do
+    if is_.is_temporal(kind) and found.as_py() != value:
+        return pa.scalar(value)  # Arrow cut off a part of a second, of a day, or took no zone for UTC
+    return found
 
 
 def may_hold(group: Any, ask: Ask) -> bool:
     """Whether a Parquet row group can hold a row that meets all conditions, from its statistics."""
     if not ask.tests:
         return True
-    bounds = {}
+    chunks: dict[str, Any] = {}
     for at in range(group.num_columns):
         chunk = group.column(at)
-        found = chunk.statistics
-        if found is not None and found.has_min_max:
-            bounds[chunk.path_in_schema] = (found.min, found.max)
-    return all(test.column not in bounds or _overlaps(test, *bounds[test.column]) for test in ask.tests)
+        # A column called "a.b" and the field b of a column a have one path: which is which can't be told.
+        chunks[chunk.path_in_schema] = None if chunk.path_in_schema in chunks else chunk
+    return all(_chunk_may_hold(chunks.get(test.column), test) for test in ask.tests)
+
+
+def _chunk_may_hold(chunk: Any, test: Test) -> bool:
+    if chunk is None or chunk.physical_type == "FLOAT":
+        return True  # rows compare with 0.1 as 32 bits hold it, and the statistics are of 64 bits
+    found = chunk.statistics
+    return found is None or not found.has_min_max or _overlaps(test, found.min, found.max)
 
 
 def _overlaps(test: Test, low: Any, high: Any) -> bool:
