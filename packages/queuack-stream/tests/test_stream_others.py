@@ -103,6 +103,22 @@ def test_pyarrow_files_are_read(tmp_path, settings):
     assert list(StreamReader(tmp_path / "a.feather")) == rows
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_nanoseconds_are_read_to_the_microsecond(tmp_path, suffix):
+    kinds = [pa.timestamp("ns", "UTC"), pa.timestamp("ns"), pa.duration("ns"), pa.time64("ns")]
+    table = pa.table({str(kind): pa.array([1_500, None], kind) for kind in kinds})
+    if suffix == "parquet":
+        pq.write_table(table, tmp_path / "a.parquet")
+    else:
+        pyarrow.feather.write_feather(table, str(tmp_path / "a.arrow"))
+    reader = StreamReader(tmp_path / f"a.{suffix}")
+    start, tick = dt.datetime(1970, 1, 1), dt.timedelta(microseconds=1)
+    first, second = (list(row.values()) for row in reader)
+    assert first == [start.replace(tzinfo=dt.UTC) + tick, start + tick, tick, dt.time(microsecond=1)]
+    assert second == [None] * 4
+    assert reader.to_arrow().equals(table)
+
+
 def test_the_standard_library_and_pyarrow_read_ours(tmp_path):
     import csv
 

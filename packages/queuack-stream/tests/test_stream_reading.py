@@ -49,6 +49,16 @@ def test_batches(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ALL)
+def test_batches_end_by_bytes_too(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    rows = [{"id": str(i), "text": chr(97 + i % 26) * 400_000} for i in range(20)]
+    StreamWriter(path, max_buffer="1MB" if suffix == "pickle" else "16MB").write(rows)
+    batches = list(StreamReader(path, max_buffer="1MB").batches())
+    assert max(batch.nbytes for batch in batches) < 2_000_000
+    assert pa.Table.from_batches(batches).to_pylist() == rows
+
+
+@pytest.mark.parametrize("suffix", ALL)
 def test_select_and_where(tmp_path, suffix):
     reader = reader_of(tmp_path, suffix)
     some = reader.where("id", ">=", 2_500).where("name", "in", ["n1", "n2"]).where("half", "<", 2_000)

@@ -102,6 +102,34 @@ def test_a_truncated_file_gives_its_good_rows_and_the_place(tmp_path, suffix, ke
         assert found
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow", "pickle", "jsonl.gz", "csv.zst", "pickle.gz"])
+def test_a_file_cut_to_nothing_is_an_error(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    StreamWriter(path).write([])
+    assert not list(StreamReader(path))
+    os.truncate(path, 0)
+    assert read_until_error(path)[0] == []
+
+
+def test_a_compressed_pickle_without_its_checksum(tmp_path):
+    path = tmp_path / "a.pickle.gz"
+    StreamWriter(path).write(rows(100))
+    os.truncate(path, path.stat().st_size - 3)
+    found, error = read_until_error(path)
+    assert found == list(rows(100))
+    assert error.place == "the end"
+
+
+def test_a_value_that_damage_made_impossible_comes_after_the_good_rows(tmp_path):
+    path = tmp_path / "a.arrow"
+    StreamWriter(path, compression="none").write({"a": f"text {i}"} for i in range(100))
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"text 70", b"te\xfft 70"))
+    found, error = read_until_error(path)
+    assert found == [{"a": f"text {i}"} for i in range(70)]
+    assert "after row 69" in error.place
+
+
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "arrow", "pickle"])
 def test_nonsense_is_an_error_that_names_the_place(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

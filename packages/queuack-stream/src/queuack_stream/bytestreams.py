@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,12 @@ def open_to_write(path: Path, codec: str | None, *, append: bool) -> IO[bytes]:
 
 
 def open_to_read(path: Path, codec: str | None, buffer: int = BUFFER) -> IO[bytes]:
-    """A file to read bytes from, which can also `peek`."""
+    """A file to read bytes from, which can also `peek`. Raises CorruptFileError."""
     if codec is None:
         return open(path, "rb", buffer)
+    found = path.stat()
+    if stat.S_ISREG(found.st_mode) and not found.st_size:
+        raise CorruptFileError(str(path), "byte 0", f"the file is empty, which no {codec} file is")
     if codec == "gzip":
         return cast("IO[bytes]", gzip.open(path, "rb"))
     import pyarrow as pa

@@ -33,7 +33,7 @@ class StreamReader:
         compression: "gzip" or "zstd" where the suffix doesn't say so.
         trusted: whether a pickle may be opened. None (default): if it is owned by this user or root and not
             writable by everyone; False: never; True: always. **A pickle runs code when it is opened.**
-        max_buffer: bytes of rows held at most when Arrow batches are made of rows; default "16MB".
+        max_buffer: bytes of an Arrow batch at which it ends; default "16MB".
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -125,7 +125,7 @@ class StreamReader:
     def batches(self, rows: int = 65_536) -> Iterator[pa.RecordBatch]:
         """The rows as `pyarrow.RecordBatch`es of one schema and `rows` rows each, the last one smaller.
 
-        Batches made of rows (JSON lines, CSV, pickle) end sooner where they reach `max_buffer`.
+        Batches end sooner where they reach `max_buffer`.
         """
         if rows < 1:
             raise QueryError(f"batches() takes at least 1 row, not {rows}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice, pairwise
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -10,6 +12,9 @@ import pyarrow.types as is_
 
 from queuack_stream.columns.column import WHOLE
 from queuack_stream.columns.dicts import build_rows
+from queuack_stream.errors import CorruptFileError
+
+_FAILURES = (pa.ArrowException, ValueError, TypeError, OverflowError, IndexError)
 
 # Fixed-width Arrow types and the `memoryview.cast` code of their values.
 _CODES: dict[pa.DataType, Any] = {
@@ -26,6 +31,33 @@ _CODES: dict[pa.DataType, Any] = {
 }
 
 
+def read_rows(batches: Iterable[pa.RecordBatch], path: Path) -> Iterator[list[dict[str, Any]]]:
+    """The rows of a file's batches.
+
+    Raises:
+        CorruptFileError: a value is none of its type, which only damage can make; after the rows before it.
+    """
+    read = 0
+    for batch in batches:
+        try:
+            rows = to_rows(batch)
+        except _FAILURES:
+            yield from _good_rows(batch, path, read)
+            raise
+        read += len(rows)
+        yield rows
+
+
+def _good_rows(batch: pa.RecordBatch, path: Path, read: int) -> Iterator[list[dict[str, Any]]]:
+    for at in range(batch.num_rows):
+        try:
+            row = to_rows(batch.slice(at, 1))
+        except _FAILURES as error:
+            why = f"a value there is none of its column's type ({error})"
+            raise CorruptFileError(str(path), f"after row {read + at - 1} of those asked for", why) from error
+        yield row
+
+
 def to_rows(batch: pa.RecordBatch) -> list[dict[str, Any]]:
     """The rows of a batch, with Python values."""
     columns = [
@@ -40,6 +72,8 @@ def to_values(array: pa.Array, *, whole: bool = False) -> list[Any]:
     if whole:
         return [None if value is None else int(value) for value in array.to_pylist()]
     kind = array.type
+    if (narrower := _narrower(kind)) is not None:
+        array = array.cast(narrower, safe=False)
     if code := _CODES.get(kind):
         values = _fixed(array, code)
     elif is_.is_string(kind):
@@ -51,6 +85,15 @@ def to_values(array: pa.Array, *, whole: bool = False) -> list[Any]:
         found: list[Any] = array.to_pylist()
         return found
     return _with_nulls(array, values) if array.null_count else values
+
+
+def _narrower(kind: pa.DataType) -> pa.DataType | None:
+    """What a column of nanoseconds is read as: Python's times end at microseconds."""
+    if not is_.is_temporal(kind) or getattr(kind, "unit", "") != "ns":
+        return None
+    if is_.is_timestamp(kind):
+        return pa.timestamp("us", kind.tz)
+    return pa.duration("us") if is_.is_duration(kind) else pa.time64("us")
 
 
 def _fixed(array: pa.Array, code: Any) -> list[Any]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from queuack_stream.asking import Ask
 from queuack_stream.columns.filtering import narrowed
-from queuack_stream.columns.scatter import to_rows
+from queuack_stream.columns.scatter import read_rows
 from queuack_stream.columns.segments import SegmentedEncoder, TableSink
 from queuack_stream.columns.sizing import resized, sliced
 from queuack_stream.errors import CorruptFileError, SchemaError
@@ -63,6 +63,7 @@ class ArrowDecoder:
         if options.schema is not None:
             raise SchemaError(f"{path}: Arrow files carry their types; leave out schema=")
         self._path = path
+        self._max_buffer = options.max_buffer
 
     def schema(self) -> pa.Schema:
         """The schema at the file's head."""
@@ -80,12 +81,11 @@ class ArrowDecoder:
 
     def blocks(self, ask: Ask) -> Iterator[list[Any]]:
         """The rows asked for; a file that breaks off raises CorruptFileError after its whole batches."""
-        for batch in sliced(self._read(ask), _ROWS):
-            yield to_rows(batch)
+        return read_rows(sliced(self._read(ask), _ROWS), self._path)
 
     def batches(self, ask: Ask, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows asked for, as record batches."""
-        return resized(self._read(ask), rows)
+        return resized(self._read(ask), rows, self._max_buffer)
 
     def _read(self, ask: Ask) -> Iterator[pa.RecordBatch]:
         names = self.schema().names

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from queuack_stream.asking import Ask
 from queuack_stream.columns.encodings import choose_encodings
 from queuack_stream.columns.filtering import may_hold, narrowed
-from queuack_stream.columns.scatter import to_rows
+from queuack_stream.columns.scatter import read_rows
 from queuack_stream.columns.segments import SegmentedEncoder, TableSink
 from queuack_stream.columns.sizing import resized
 from queuack_stream.errors import CorruptFileError, SchemaError
@@ -54,6 +54,7 @@ class ParquetDecoder:
         if options.schema is not None:
             raise SchemaError(f"{path}: Parquet files carry their types; leave out schema=")
         self._path = path
+        self._max_buffer = options.max_buffer
 
     def schema(self) -> pa.Schema:
         """The schema in the file's footer."""
@@ -67,12 +68,11 @@ class ParquetDecoder:
 
     def blocks(self, ask: Ask) -> Iterator[list[Any]]:
         """The rows asked for; damage raises CorruptFileError after the rows before it."""
-        for batch in self._read(ask, _ROWS):
-            yield to_rows(batch)
+        return read_rows(self._read(ask, _ROWS), self._path)
 
     def batches(self, ask: Ask, rows: int) -> Iterator[pa.RecordBatch]:
         """The rows asked for, as record batches."""
-        return resized(self._read(ask, rows), rows)
+        return resized(self._read(ask, rows), rows, self._max_buffer)
 
     def _read(self, ask: Ask, rows: int) -> Iterator[pa.RecordBatch]:
         with self._open() as file:
@@ -91,8 +91,12 @@ class ParquetDecoder:
     def _read_group(
         self, file: pq.ParquetFile, group: int, columns: list[str] | None, rows: int, done: int
     ) -> Iterator[pa.RecordBatch]:
+        meta = file.metadata.row_group(group)
+        fit = self._max_buffer * meta.num_rows // max(1, meta.total_byte_size)
         try:
-            yield from file.iter_batches(rows, row_groups=[group], columns=columns, use_threads=False)
+            yield from file.iter_batches(
+                max(1, min(rows, fit)), row_groups=[group], columns=columns, use_threads=False
+            )
         except _FAILURES as error:
             place = f"row group {group}, after row {done - 1}"
             raise CorruptFileError(str(self._path), place, f"its data is damaged ({error})") from error
@@ -104,6 +108,9 @@ class ParquetDecoder:
             )
         except FileNotFoundError:
             raise
+        except NotImplementedError as error:
+            why = f"it has a column of a type that pyarrow can't read ({error})"
+            raise SchemaError(f"{self._path}: {why}; write it with another type") from error
         except _FAILURES as error:
             why = f"it is not a whole Parquet file ({error})"
             raise CorruptFileError(str(self._path), "the footer", why) from error

@@ -81,6 +81,8 @@ class PickleDecoder(RowDecoder):
         read = 0
         with open_to_read(self._path, self._codec, _PEEKED) as source:
             first = self._load(source, 0)
+            if first is _END:
+                raise CorruptFileError(str(self._path), "byte 0", "the file is empty, which no pickle is")
             framed = type(first) is tuple and len(first) == 2 and isinstance(first[0], str) and first == _HEAD
             block = self._load(source, 0) if framed else first
             while block is not _END:
@@ -95,7 +97,12 @@ class PickleDecoder(RowDecoder):
         return None
 
     def _check_end(self, source: IO[bytes], tail: tuple[Any, ...], read: int) -> None:
-        if tail[1:] != (read,) or source.read(1):
+        try:
+            more = source.read(1)
+        except Exception as error:  # a compressed file holds its checksum after all else
+            why = f"the compressed data is damaged ({error!r})"
+            raise CorruptFileError(str(self._path), "the end", why) from error
+        if tail[1:] != (read,) or more:
             why = f"the tail speaks of {tail[1:]} rows and {read} were found, or more follows it"
             raise CorruptFileError(str(self._path), "the end", why)
 
