@@ -79,6 +79,7 @@ SAMPLES = {
     "datetime": dt.datetime(2024, 5, 1, 12, 30, 1, 5),
     "datetime with a zone": BERLIN,
     "time": dt.time(12, 30),
+    "time with a zone": dt.time(12, 30, tzinfo=dt.UTC),
     "timedelta": dt.timedelta(days=1, microseconds=5),
     "Decimal": Decimal("1.50"),
     "Decimal NaN": Decimal("NaN"),

@@ -103,6 +103,31 @@ def test_pyarrow_files_are_read(tmp_path, settings):
     assert list(StreamReader(tmp_path / "a.feather")) == rows
 
 
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet", "arrow"])
+def test_numpy_values_are_written_as_pythons(tmp_path, suffix):
+    numpy = pytest.importorskip("numpy")
+    when = numpy.datetime64("2024-05-01T12:00:00.000005")
+    row = {
+        "i": numpy.int32(5),
+        "f": numpy.float32(0.5),
+        "b": numpy.bool_(True),
+        "day": numpy.datetime64("2024-05-01"),
+        "us": when,
+        "ns": when.astype("datetime64[ns]"),
+        "for": numpy.timedelta64(1_000_000_000, "ns"),
+        "list": numpy.arange(3),
+        "table": numpy.ones((2, 2)),
+    }
+    moment = dt.datetime(2024, 5, 1, 12, 0, 0, 5)
+    plain = {"i": 5, "f": 0.5, "b": True, "day": dt.date(2024, 5, 1), "us": moment, "ns": moment}
+    plain |= {"for": dt.timedelta(seconds=1), "list": [0, 1, 2], "table": [[1.0, 1.0], [1.0, 1.0]]}
+    found = []
+    for one in (row, plain):
+        StreamWriter(tmp_path / f"a.{suffix}").write([one])
+        found += StreamReader(tmp_path / f"a.{suffix}")
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 def test_nanoseconds_are_read_to_the_microsecond(tmp_path, suffix):
     kinds = [pa.timestamp("ns", "UTC"), pa.timestamp("ns"), pa.duration("ns"), pa.time64("ns")]
@@ -149,6 +174,14 @@ def test_pandas_both_ways(tmp_path):
     assert list(StreamReader(tmp_path / "b.jsonl")) == TEXT
     StreamWriter(tmp_path / "c.csv").write(TEXT)
     assert pandas.read_csv(tmp_path / "c.csv", dtype=str).to_dict("records") == TEXT
+    times = pandas.DataFrame(
+        {"t": [pandas.Timestamp(2024, 5, 1, 12), None], "d": [pandas.Timedelta("1h"), None]}
+    )
+    StreamWriter(tmp_path / "t.jsonl").write(times.to_dict("records"))
+    assert list(StreamReader(tmp_path / "t.jsonl")) == [
+        {"t": "2024-05-01T12:00:00", "d": "PT3600S"},
+        {"t": None, "d": None},
+    ]
     scalars = pandas.DataFrame({"a": [1, 2], "b": [0.5, None]})
     StreamWriter(tmp_path / "d.parquet").write(
         {"a": a, "b": b} for a, b in zip(scalars["a"], scalars["b"], strict=True)

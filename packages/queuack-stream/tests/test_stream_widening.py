@@ -99,6 +99,40 @@ def test_what_no_type_holds_is_refused_by_name(tmp_path, suffix, first, later):
     assert not list(tmp_path.iterdir())
 
 
+@COLUMNAR
+@pytest.mark.parametrize("group", [4, 1000])
+@pytest.mark.parametrize(
+    ("first", "later", "value"),
+    [
+        ([{"a": 1}], [1], 1),
+        ([1], [{"a": 1}], {"a": 1}),
+        ({"a": [1]}, {"a": 1}, 1),
+        ({"a": 1}, {"a": b"x"}, b"x"),
+    ],
+)
+def test_the_row_of_a_nested_value_is_named(tmp_path, suffix, group, first, later, value):
+    """Also where an equal value stands in an earlier row, in which it was welcome."""
+    with pytest.raises(RowError) as caught:
+        StreamWriter(tmp_path / f"a.{suffix}", row_group_rows=group).write(
+            {"v": first if i < 10 else later} for i in range(20)
+        )
+    assert (caught.value.row, caught.value.column) == (10, "v")
+    assert caught.value.value in (value, later)
+
+
+@COLUMNAR
+@pytest.mark.parametrize("group", [4, 1000])
+@pytest.mark.parametrize(
+    "other", [True, 7, 2**70, 1.5, "x", b"x", Decimal("1.5"), dt.date(2024, 5, 1), UTC_NOON, [1]]
+)
+def test_an_empty_dict_counts_as_none_beside_any_value(tmp_path, suffix, group, other):
+    path = tmp_path / f"a.{suffix}"
+    values = [{}] * 10 + [other] * 10 + [{}] * 10
+    StreamWriter(path, row_group_rows=group).write({"v": value, "l": [value]} for value in values)
+    wanted = [None] * 10 + [other] * 10 + [None] * 10
+    assert list(StreamReader(path)) == [{"v": value, "l": [value]} for value in wanted]
+
+
 @pytest.mark.parametrize("suffix", ["parquet", "arrow", "csv"])
 @pytest.mark.parametrize("row", [7, [1], None, {}, {3: "x"}])
 def test_rows_that_are_no_rows(tmp_path, suffix, row):

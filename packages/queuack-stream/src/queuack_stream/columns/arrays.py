@@ -41,7 +41,7 @@ def to_array(values: list[Any], target: pa.DataType) -> pa.Array:
     """
     change = _converter(target)
     try:
-        return pa.array([None if value is None else change(value) for value in values], target)
+        return pa.array(_changed(values, target, change), target)
     except FAILURES:
         for value in values:
             _check(value, target, change)
@@ -71,15 +71,24 @@ def text(value: Any) -> str:
 
 def _check(value: Any, target: pa.DataType, change: Callable[[Any], Any]) -> None:
     try:
-        pa.array([None if value is None else change(value)], target)
+        pa.array(_changed([value], target, change), target)
     except FAILURES as error:
         raise Unfit(value, f"it doesn't fit {target} ({error})") from error
+
+
+def _changed(values: list[Any], target: pa.DataType, change: Callable[[Any], Any]) -> list[Any]:
+    if is_.is_struct(target):
+        return [None if value is None else change(value) for value in values]
+    # An empty dict, of whose fields nothing is known, counts as None beside values of any kind.
+    return [
+        None if value is None or (type(value) is dict and not value) else change(value) for value in values
+    ]
 
 
 def _converter(target: pa.DataType) -> Callable[[Any], Any]:
     if is_.is_list(target):
         inner = _converter(target.value_type)
-        return lambda value: [None if item is None else inner(item) for item in plain(value)]
+        return lambda value: _changed(plain(value), target.value_type, inner)
     if is_.is_struct(target):
         return _struct_converter(target)
     for matches, convert in _CONVERTERS:
@@ -89,11 +98,11 @@ def _converter(target: pa.DataType) -> Callable[[Any], Any]:
 
 
 def _struct_converter(target: pa.DataType) -> Callable[[Any], Any]:
-    fields = [(field.name, _converter(field.type)) for field in target]
+    fields = [(field.name, field.type, _converter(field.type)) for field in target]
 
     def convert(value: Any) -> dict[str, Any]:
         found = plain(value)
-        return {name: None if (item := found.get(name)) is None else change(item) for name, change in fields}
+        return {name: _changed([found.get(name)], kind, change)[0] for name, kind, change in fields}
 
     return convert
 
@@ -101,7 +110,8 @@ def _struct_converter(target: pa.DataType) -> Callable[[Any], Any]:
 def _stamp(value: Any) -> Any:
     if isinstance(value, dt.datetime):
         return value
-    return dt.datetime.combine(value, dt.time())
+    found = plain(value)
+    return found if isinstance(found, dt.datetime) else dt.datetime.combine(found, dt.time())
 
 
 def _decimal(value: Any) -> Decimal:

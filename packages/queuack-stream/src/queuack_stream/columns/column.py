@@ -72,12 +72,12 @@ class Column:
             packed = self._packed
             self._begin()
             return pa.Array.from_buffers(self.type, len(packed), [None, pa.py_buffer(packed)])
-        values, kinds = self._values, self._kinds
+        values, kinds, before = self._values, self._kinds, self.type
         self._seen |= kinds
         try:
             return self._convert(values, kinds)
         except Unfit as unfit:
-            raise self._refused(first_row, values, unfit.value, unfit.why) from unfit
+            raise self._refused(first_row, values, before, unfit) from unfit
         finally:
             self._begin()
 
@@ -117,15 +117,29 @@ class Column:
                 raise Unfit(value, f"the column is declared {self.type}")
         return to_array(values, self.type)
 
-    def _refused(self, first_row: int, values: list[Any], value: object, why: str) -> RowError:
-        at = next((i for i, found in enumerate(values) if found is value or _holds(found, value)), 0)
-        return RowError(
-            first_row + at,
-            self.name,
-            value,
-            why,
-            "Convert it in the generator, declare the column with schema=, or write JSONL or pickle.",
-        )
+    def _refused(self, first_row: int, values: list[Any], before: pa.DataType, unfit: Unfit) -> RowError:
+        at = self._misfit(values, before)
+        if at is None:  # each goes with the others by its type, and one is too large or too precise
+            at = next((i for i, found in enumerate(values) if found is unfit.value), 0)
+        value = unfit.value if _holds(values[at], unfit.value) else values[at]
+        hint = "Convert it in the generator, declare the column with schema=, or write JSONL or pickle."
+        return RowError(first_row + at, self.name, value, unfit.why, hint)
+
+    def _misfit(self, values: list[Any], before: pa.DataType) -> int | None:
+        """The place of the first value whose type doesn't go with those before it."""
+        so_far: pa.DataType | None = before
+        for at, value in enumerate(values):
+            try:
+                found = infer([value])
+            except Unfit:
+                return at
+            if self.declared is not None:
+                so_far = self.type if accepts(self.type, found) else None
+            else:
+                so_far = join(so_far, found)
+            if so_far is None:
+                return at
+        return None
 
     def field(self) -> pa.Field:
         """The column's name and type, with a mark where whole numbers outgrew 64 bits."""

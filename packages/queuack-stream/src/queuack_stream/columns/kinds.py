@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from queuack_stream.columns.lattice import BIG_INT, HUGE_INT, STAMP, decimal_type, join
+from queuack_stream.columns.numpy_values import from_numpy, is_numpy
 
 NONE = type(None)
 _INT64 = 2**63
@@ -34,7 +35,6 @@ _SIMPLE: dict[type, pa.DataType] = {
     bytearray: pa.binary(),
     memoryview: pa.binary(),
     dt.date: pa.date32(),
-    dt.time: pa.time64("us"),
     dt.timedelta: pa.duration("us"),
     uuid.UUID: pa.string(),
     NONE: pa.null(),
@@ -55,12 +55,8 @@ def plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, list | tuple | set | frozenset):
         return list(value)
-    for method in ("item", "tolist"):  # numpy's scalars and arrays, without importing numpy
-        if hasattr(value, method) and hasattr(value, "dtype"):
-            try:
-                return plain(getattr(value, method)())
-            except ValueError:
-                continue
+    if is_numpy(value):
+        return plain(from_numpy(value))
     raise Unfit(value, f"a {kind.__name__} has no column type")
 
 
@@ -91,6 +87,9 @@ def _infer_kind(kind: type, values: list[Any]) -> pa.DataType:
         return _infer_decimals(values)
     if kind is dt.datetime:
         return _infer_stamps(values)
+    if kind is dt.time:
+        zoned = any(value.tzinfo is not None for value in values)
+        return pa.string() if zoned else pa.time64("us")  # Arrow's times have no zone
     if kind is dict:
         return _infer_structs(values)
     if kind in (list, tuple):

@@ -14,25 +14,36 @@ from typing import Any
 
 import msgspec
 
+from queuack_stream.columns.numpy_values import from_numpy, is_numpy
+
 # What msgspec (or json) raises for a value it has no JSON for.
 REFUSALS = (TypeError, ValueError, OverflowError, RecursionError, msgspec.MsgspecError)
 
 
 def unusual(value: Any) -> Any:
-    """A value that msgspec doesn't know as one that it does: numpy's scalars and arrays, mappings, bases."""
+    """A value that msgspec doesn't know as one that it does: numpy's, mappings, pandas' times, bases."""
     if isinstance(value, Mapping):
         return dict(value)
     bases: tuple[Any, ...] = (str, int, float, list, tuple, bytes)
     for base in bases:
         if isinstance(value, base):
             return base(value)
-    for method in ("item", "tolist"):
-        if hasattr(value, method) and hasattr(value, "dtype"):
-            try:
-                return getattr(value, method)()
-            except ValueError:
-                continue
+    if is_numpy(value):
+        return from_numpy(value)
+    if isinstance(value, dt.date | dt.timedelta):
+        return _plain_time(value)
     raise TypeError(f"type {type(value).__name__} has no JSON form")
+
+
+def _plain_time(value: Any) -> Any:
+    """A time of a class of its own, such as pandas.Timestamp, as the standard library's; NaT as None."""
+    if value != value:
+        return None
+    if isinstance(value, dt.datetime):
+        return dt.datetime.combine(value.date(), value.timetz())
+    if isinstance(value, dt.date):
+        return dt.date(value.year, value.month, value.day)
+    return dt.timedelta(value.days, value.seconds, value.microseconds)
 
 
 def slow_json(value: Any) -> bytes:
@@ -57,7 +68,7 @@ def jsonable(value: Any) -> Any:
     if isinstance(value, Decimal | uuid.UUID):
         return str(value)
     if isinstance(value, dt.date | dt.time | dt.timedelta):
-        return msgspec.to_builtins(value)
+        return msgspec.to_builtins(value, enc_hook=unusual)
     if hasattr(value, "dtype"):
         return jsonable(unusual(value))
     return msgspec.to_builtins(value, enc_hook=unusual)
