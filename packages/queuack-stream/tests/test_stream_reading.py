@@ -3,10 +3,12 @@
 import datetime as dt
 import gc
 import os
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pytest
 from queuack_stream import (
+    CorruptFileError,
     LengthUnknownError,
     MissingLibraryError,
     QueryError,
@@ -194,12 +196,78 @@ def test_csv_gives_text_unless_told(tmp_path):
         {"id": 1, "when": dt.date(2024, 5, 1), "note": 'a "b"'},
         {"id": 2, "when": None, "note": ""},
     ]
-    from queuack_stream import CorruptFileError
-
     with pytest.raises(CorruptFileError, match="column 'when'"):
         list(StreamReader(path, schema={"when": int}))
     with pytest.raises(QueryError, match="nope"):
         list(StreamReader(path, schema={"nope": int}))
+
+
+def test_csv_text_is_not_compared_with_numbers(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("id\n7\n8\n")
+    for op, value in (("==", 7), ("!=", 7), ("<", 7), ("in", [7])):
+        with pytest.raises(QueryError, match="schema="):
+            list(StreamReader(path).where("id", op, value))
+    assert list(StreamReader(path).where("id", "==", "7")) == [{"id": "7"}]
+
+
+DECLARED = [
+    (pa.map_(pa.string(), pa.date32()), [("a", dt.date(2024, 5, 1))]),
+    (pa.list_(pa.int64(), 2), [1, None]),
+    (pa.large_list(pa.binary()), [b"x", None]),
+    (pa.binary(2), b"\x00\xff"),
+    (pa.dictionary(pa.int32(), pa.int64()), 7),
+    (pa.timestamp("us", "UTC"), dt.datetime(2024, 5, 1, 12, tzinfo=ZoneInfo("UTC"))),
+    (pa.timestamp("us", "Europe/Berlin"), dt.datetime(2024, 5, 1, 12, tzinfo=ZoneInfo("Europe/Berlin"))),
+    (pa.struct([("at", pa.timestamp("us")), ("b", pa.binary())]), {"at": dt.datetime(2024, 5, 1), "b": b""}),
+]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+@pytest.mark.parametrize(("kind", "value"), DECLARED, ids=lambda found: str(found)[:30])
+def test_declared_types_come_back(tmp_path, suffix, kind, value):
+    path = tmp_path / f"a.{suffix}"
+    rows = [{"v": value}, {"v": None}]
+    StreamWriter(path, schema={"v": kind}).write(rows)
+    reader = StreamReader(path, schema={"v": kind})
+    assert repr(list(reader)) == repr(rows)
+    assert reader.to_arrow().equals(pa.table({"v": pa.array([value, None], kind)}))
+
+
+def test_empty_bytes_are_bytes_in_json(tmp_path):
+    StreamWriter(tmp_path / "a.jsonl").write([{"v": b""}, {"v": None}])
+    found = list(StreamReader(tmp_path / "a.jsonl", schema={"v": bytes}))
+    assert found == [{"v": b""}, {"v": None}]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("2024-05-01T12:00Z", "timestamp"), ("2024-05-01", "timestamp_utc")]
+)
+def test_a_zone_is_neither_dropped_nor_guessed(tmp_path, text, kind):
+    (tmp_path / "a.csv").write_text(f"v\n{text}\n")
+    (tmp_path / "a.jsonl").write_text(f'{{"v":"{text}"}}\n')
+    for suffix in ("csv", "jsonl"):
+        with pytest.raises(CorruptFileError, match=f"column 'v': '{text}'"):
+            list(StreamReader(tmp_path / f"a.{suffix}", schema={"v": kind}))
+
+
+@pytest.mark.parametrize("text", ['{"v":1}\n{"v":500}\n', '{"v":1}\n{"v":2,"w":3}\n', '{"v":1}\n7\n'])
+def test_rows_that_have_no_one_schema_are_named(tmp_path, text):
+    path = tmp_path / "a.jsonl"
+    path.write_text(text)
+    with pytest.raises((SchemaError, CorruptFileError), match=r"a\.jsonl: .*(row 1|line 2)"):
+        StreamReader(path, schema={"v": "int8"}).to_arrow()
+    (tmp_path / "a.csv").write_text("v\n1\n500\n")
+    with pytest.raises(SchemaError, match=r"a\.csv: row 1, .*value: 500"):
+        StreamReader(tmp_path / "a.csv", schema={"v": "int8"}).to_arrow()
+
+
+def test_values_that_share_no_column_can_still_be_read_as_rows(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"v":1}\n{"v":[2]}\n')
+    with pytest.raises(SchemaError, match="row 1, column 'v'"):
+        StreamReader(path).to_arrow()
+    assert list(StreamReader(path)) == [{"v": 1}, {"v": [2]}]
 
 
 def test_large_fields_in_quotes(tmp_path):

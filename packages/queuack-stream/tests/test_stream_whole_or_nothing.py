@@ -54,6 +54,14 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
     assert caught.value.filename == str(tmp_path / "none")
 
 
+def test_a_folder_in_the_files_place_is_said_before_the_first_row(tmp_path):
+    pulled = []
+    with pytest.raises(IsADirectoryError) as caught:
+        StreamWriter(tmp_path, "csv").write(pulled.append(row) or row for row in rows(3))
+    assert caught.value.filename == str(tmp_path)
+    assert not pulled
+
+
 @pytest.mark.parametrize("suffix", EVERY)
 def test_a_failing_source_leaves_the_old_file(tmp_path, suffix):
     path = tmp_path / f"a.{suffix}"

@@ -2,7 +2,7 @@
 
 StreamError
 ├── UnknownFormatError      a suffix, format, codec or option this package doesn't know (a ValueError)
-├── SchemaError             a declared schema that can't be used (a ValueError)
+├── SchemaError             a schema that can't be used, or that rows don't fit (a ValueError)
 ├── RowError                a value that can't be written; carries row, column, value (a ValueError)
 ├── CorruptFileError        a file that ends early or holds nonsense; carries path, place (a ValueError)
 ├── QueryError              a select, where or sql that doesn't fit the file (a ValueError)
@@ -28,7 +28,7 @@ class UnknownFormatError(StreamError, ValueError):
 
 
 class SchemaError(StreamError, ValueError):
-    """A declared schema can't be used."""
+    """A declared schema can't be used, or a file's rows don't fit it (or any one schema)."""
 
 
 class QueryError(StreamError, ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -19,6 +20,8 @@ def replacing(path: Path, *, durable: bool) -> Iterator[Path]:
     finished.
     """
     place = Path(os.path.realpath(path))
+    if place.is_dir():  # said now, not after the last row
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(place))
     try:
         folder = Path(tempfile.mkdtemp(prefix=f".{place.name[:100]}.", suffix=".part", dir=place.parent))
     except OSError as error:  # it names the hidden folder, which nobody asked for

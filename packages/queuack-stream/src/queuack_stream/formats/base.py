@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from queuack_stream.asking import Ask
-from queuack_stream.errors import CorruptFileError, RowError
+from queuack_stream.errors import RowError, SchemaError, shown
 from queuack_stream.registry import Encoder
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from queuack_stream.columns.gather import Gatherer
 
 
 class RowDecoder:
@@ -19,6 +21,8 @@ class RowDecoder:
     Without a declared schema the file is read once from end to end to learn its types, when they are first
     needed.
     """
+
+    _closed = False  # whether the file's own head says all its columns
 
     def __init__(self, path: str, declared: pa.Schema | None, max_buffer: int) -> None:
         self._file = path
@@ -45,9 +49,9 @@ class RowDecoder:
             for block in self.blocks(Ask()):
                 self._gather(gatherer, block)
                 if gatherer.rows_held >= BATCH_ROWS or gatherer.bytes_held >= self._max_buffer:
-                    gatherer.take()
+                    self._take(gatherer)
             if gatherer.rows_held:
-                gatherer.take()
+                self._take(gatherer)
             self._learned = gatherer.schema()
         return self._learned
 
@@ -61,7 +65,7 @@ class RowDecoder:
         if ask.columns is not None:
             ask.check(schema.names)
             schema = pa.schema([schema.field(name) for name in ask.columns])
-        gatherer = Gatherer(None if self._declared is None else schema)
+        gatherer = Gatherer(schema if self._closed or self._declared is not None else None)
         for block in self.blocks(ask):
             for start in range(0, len(block), 256):
                 part = block[start : start + 256]
@@ -70,16 +74,41 @@ class RowDecoder:
                     self._gather(gatherer, part[:room])
                     part = part[room:]
                     if gatherer.rows_held == rows or gatherer.bytes_held >= self._max_buffer:
-                        yield fit(gatherer.take(), schema)
+                        yield self._batch(gatherer, schema)
         if gatherer.rows_held:
-            yield fit(gatherer.take(), schema)
+            yield self._batch(gatherer, schema)
 
-    def _gather(self, gatherer: Any, rows: list[Any]) -> None:
+    def _gather(self, gatherer: Gatherer, rows: list[Any]) -> None:
         try:
             gatherer.add(rows)
         except RowError as error:
-            place = f"row {error.row}"
-            raise CorruptFileError(self._file, place, f"{error.why}, so it has no columns") from error
+            raise self._shapeless(error) from error
+
+    def _take(self, gatherer: Gatherer) -> pa.RecordBatch:
+        try:
+            return gatherer.take()
+        except RowError as error:
+            raise self._shapeless(error) from error
+
+    def _batch(self, gatherer: Gatherer, schema: pa.Schema) -> pa.RecordBatch:
+        from queuack_stream.columns.arrays import FAILURES
+        from queuack_stream.columns.kinds import Unfit
+
+        first = gatherer.rows_taken
+        batch = self._take(gatherer)
+        try:
+            return fit(batch, schema)
+        except (Unfit, *FAILURES) as error:
+            value = f" (value: {shown(error.value)})" if isinstance(error, Unfit) else ""
+            where = f"{self._file}: among the {batch.num_rows} rows from row {first}"
+            raise SchemaError(f"{where}: {error}{value}. Give the reader another schema=") from error
+
+    def _shapeless(self, error: RowError) -> SchemaError:
+        column = "" if error.column is None else f", column {error.column!r}"
+        return SchemaError(
+            f"{self._file}: row {error.row}{column}: {error.why} (value: {shown(error.value)}; rows count"
+            " from 0). Read it row by row, select() other columns, or give JSON lines another schema="
+        )
 
 
 def fit(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -118,10 +147,12 @@ class DeclaredEncoder:
         return self._inner.write(rows)
 
 
-def declared_values(schema: pa.Schema | None) -> dict[str, Callable[[Any], Any]]:
+def declared_values(
+    schema: pa.Schema | None, *, blank_is_none: bool = False
+) -> dict[str, Callable[[Any], Any]]:
     """For each declared column, what makes its Python value of the text (or JSON value) in the file."""
     if schema is None:
         return {}
     from queuack_stream.columns.texts import value_reader
 
-    return {field.name: value_reader(field.type) for field in schema}
+    return {field.name: value_reader(field.type, blank_is_none=blank_is_none) for field in schema}

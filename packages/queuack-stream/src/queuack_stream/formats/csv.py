@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from queuack_stream.asking import Ask
 from queuack_stream.bytestreams import open_to_read, whole_lines
 from queuack_stream.columns.dicts import build_rows
-from queuack_stream.errors import CorruptFileError
+from queuack_stream.errors import CorruptFileError, QueryError, shown
 from queuack_stream.formats.base import RowDecoder, declared_values
 from queuack_stream.formats.csv_encoder import encoder_for
 from queuack_stream.formats.csv_parsing import parse
@@ -28,12 +28,14 @@ _BOM = b"\xef\xbb\xbf"
 class CsvDecoder(RowDecoder):
     """Reads blocks of whole lines: by splitting if no field is quoted, else by the standard parser."""
 
+    _closed = True
+
     def __init__(self, path: Path, options: ReadOptions) -> None:
         super().__init__(str(path), None, options.max_buffer)
         self._path = path
         self._codec = options.compression
         self._types = options.schema
-        self._readers = declared_values(options.schema)
+        self._readers = declared_values(options.schema, blank_is_none=True)
 
     def schema(self) -> pa.Schema:
         """The header's names; a column is text where the reader's schema doesn't say otherwise."""
@@ -55,6 +57,7 @@ class CsvDecoder(RowDecoder):
             self._check_declared(names)
             if names or rest:
                 ask.check(names)
+                self._check_texts(ask)
             for first, columns, count in self._columns(names, rest, lines, line):
                 yield from self._rows(names, columns, count, ask, first)
 
@@ -73,6 +76,16 @@ class CsvDecoder(RowDecoder):
     def _check_declared(self, names: tuple[str, ...]) -> None:
         if names:
             Ask(tuple(self._readers) or None).check(names)
+
+    def _check_texts(self, ask: Ask) -> None:
+        """Refuses to compare text with what is none, which would never match and say nothing."""
+        for test in ask.tests:
+            values = test.value if isinstance(test.value, list) else [test.value]
+            if test.column not in self._readers and not all(isinstance(value, str) for value in values):
+                raise QueryError(
+                    f"where({test.column!r}, {test.op!r}, {shown(test.value)}): a CSV column is text;"
+                    " compare with text, or give the reader a schema="
+                )
 
     def _columns(
         self, names: tuple[str, ...], rest: bytes, lines: Iterator[bytes], line: int
@@ -169,7 +182,7 @@ class CsvDecoder(RowDecoder):
             except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
                 place = f"about line {line + len(good)}, column {name!r}"
                 return good, CorruptFileError(
-                    str(self._path), place, f"{value!r} doesn't fit schema= ({error})"
+                    str(self._path), place, f"{shown(value)} doesn't fit schema= ({error})"
                 )
         return good, None
 

@@ -11,7 +11,7 @@ import msgspec
 
 from queuack_stream.asking import Ask
 from queuack_stream.bytestreams import ends_midline, open_to_read, open_to_write, whole_lines
-from queuack_stream.errors import CorruptFileError, RowError
+from queuack_stream.errors import CorruptFileError, RowError, shown
 from queuack_stream.formats.base import DeclaredEncoder, RowDecoder, declared_values
 from queuack_stream.formats.json_values import REFUSALS, slow_json, unusual
 from queuack_stream.registry import Encoder, Format, ReadOptions, WriteOptions
@@ -125,7 +125,8 @@ class JsonlDecoder(RowDecoder):
             except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
                 del rows[at:]
                 place = f"about line {line + at}, column {name!r}"
-                return CorruptFileError(str(self._path), place, f"the value doesn't fit schema= ({error})")
+                value = shown(row.get(name) if isinstance(row, dict) else row)
+                return CorruptFileError(str(self._path), place, f"{value} doesn't fit schema= ({error})")
         return None
 
 
