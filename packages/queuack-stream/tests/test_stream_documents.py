@@ -1,5 +1,6 @@
 """The README's code runs as it stands and says what it shows; the table of types in the docs is true."""
 
+import dataclasses
 import datetime as dt
 import enum
 import re
@@ -55,6 +56,11 @@ class Colour(enum.Enum):
     RED = "red"
 
 
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
 class Opaque:
     def __eq__(self, other):
         return type(other) is Opaque
@@ -91,6 +97,7 @@ SAMPLES = {
     "dict": {"a": 1, "b": {"c": [None, "x"]}},
     "an empty dict": {},
     "dict with int keys": {1: "x"},
+    "dataclass": Point(1),
     "any other object": Opaque(),
 }
 

@@ -204,6 +204,25 @@ def test_declared_types_are_the_files_types(tmp_path):
             StreamWriter(path, schema=schema).write([row, row | bad])
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.timestamp("ms"), pa.time32("ms"), pa.duration("ms"), pa.list_(pa.timestamp("ms"))]
+)
+def test_what_a_declared_unit_would_cut_off_is_refused(tmp_path, kind):
+    def value(microsecond):
+        when = dt.datetime(2024, 5, 1, 12, 0, 0, microsecond)
+        if pa.types.is_list(kind):
+            return [when]
+        if pa.types.is_duration(kind):
+            return dt.timedelta(microseconds=microsecond)
+        return when.time() if pa.types.is_time(kind) else when
+
+    path = tmp_path / "a.arrow"
+    StreamWriter(path, schema={"v": kind}).write([{"v": value(5_000)}])
+    assert list(StreamReader(path)) == [{"v": value(5_000)}]
+    with pytest.raises(RowError, match=r"row 1, column 'v'.*finer"):
+        StreamWriter(path, schema={"v": kind}).write([{"v": value(5_000)}, {"v": value(5_001)}])
+
+
 def test_schemas_that_are_none(tmp_path):
     for schema in ("int", {"a": "no such type"}, {1: int}, pa.schema([("a", pa.int8()), ("a", pa.int8())])):
         with pytest.raises(SchemaError):

@@ -23,6 +23,7 @@ _DIRECT: dict[pa.DataType, frozenset[type]] = {
     pa.date32(): frozenset({dt.date, NONE}),
     pa.null(): frozenset({NONE}),
 }
+_MICROSECONDS = {"s": 1_000_000, "ms": 1_000}  # in one unit of the coarser declared types
 _NOTHING: frozenset[type] = frozenset()
 
 FAILURES = (pa.ArrowException, OverflowError, ValueError, TypeError, decimal.DecimalException)
@@ -91,10 +92,22 @@ def _converter(target: pa.DataType) -> Callable[[Any], Any]:
         return lambda value: _changed(plain(value), target.value_type, inner)
     if is_.is_struct(target):
         return _struct_converter(target)
-    for matches, convert in _CONVERTERS:
-        if matches(target):
-            return convert
-    return plain
+    convert = next((convert for matches, convert in _CONVERTERS if matches(target)), plain)
+    coarse = _MICROSECONDS.get(getattr(target, "unit", ""), 1) if is_.is_temporal(target) else 1
+    return convert if coarse == 1 else _whole_units(target, coarse, convert)
+
+
+def _whole_units(target: pa.DataType, step: int, convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Refuses what Arrow would cut off: a part of the unit of a declared type."""
+
+    def check(value: Any) -> Any:
+        found = convert(value)
+        over = found.microseconds if isinstance(found, dt.timedelta) else found.microsecond
+        if over % step:
+            raise ValueError(f"it is finer than a {target.unit}")
+        return found
+
+    return check
 
 
 def _struct_converter(target: pa.DataType) -> Callable[[Any], Any]:
