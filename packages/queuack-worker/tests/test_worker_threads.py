@@ -120,6 +120,15 @@ def test_a_failure_is_stored_with_message_and_traceback(memory: DuckQueue) -> No
     assert attempts(memory, job_id) == ["failed"]
 
 
+def test_a_function_hides_its_frame_as_it_does_for_pytest(memory: DuckQueue) -> None:
+    with WorkerPool(memory, 1):
+        job_id = memory.enqueue(jobs.fail_hidden, ("the reason",), max_attempts=1)
+        with pytest.raises(JobFailedError) as caught:
+            memory.wait(job_id, WAIT_S)
+    assert "in fail\n" in caught.value.traceback
+    assert "fail_hidden" not in caught.value.traceback
+
+
 @pytest.mark.parametrize(
     ("func", "text"),
     [

@@ -45,6 +45,11 @@ def fail(text: str = "no luck") -> None:
     raise ValueError(text)
 
 
+def fail_hidden(text: str) -> None:
+    __tracebackhide__ = True
+    fail(text)
+
+
 def append(path: str, line: str) -> None:
     """Add a line: one write, so that processes don't mix theirs."""
     with open(path, "a") as out:

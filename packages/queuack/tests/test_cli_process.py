@@ -140,6 +140,7 @@ def test_worker_hands_over(folder: Path, queue: DuckQueue, cli: Cli) -> None:
         answer = cli("add", "--wait", "--", "sh", "-c", "echo out; exit 3")
         assert answer.code == 1
         assert "exit code 3: out" in answer.err.splitlines()[-1]
+        assert "Traceback" not in answer.err
         (failed,) = cli("jobs", "--state", "failed", "--ids").out.split()
         assert "--- stdout ---" in cli("show", failed).out
         assert cli("add", "--wait", "echo $((40 + 2))").out == "42\n"

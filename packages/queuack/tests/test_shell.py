@@ -40,11 +40,43 @@ def test_a_command_that_fails_says_how(command: list[str], text: str) -> None:
         run_command(command)
     assert caught.value.__notes__[0].startswith("$ ")
     if "one" in command[-1]:
-        assert "--- stdout ---\none\n" in caught.value.__notes__
+        assert "--- stdout ---\none" in caught.value.__notes__
+
+
+def test_a_failed_job_says_command_and_output_and_nothing_of_this_package() -> None:
+    with DuckQueue(":memory:", workers_num=1) as queue:
+        job = queue.enqueue(run_command, (["sh", "-c", "echo one; echo two >&2; exit 7"],), max_attempts=1)
+        with pytest.raises(JobFailedError, match="exit code 7: two") as caught:
+            queue.wait(job, WAIT_S)
+    assert caught.value.traceback.splitlines() == [
+        "queuack.shell.CommandFailedError: exit code 7: two",
+        "$ sh -c 'echo one; echo two >&2; exit 7'",
+        "--- stdout ---",
+        "one",
+        "--- stderr ---",
+        "two",
+    ]
+
+
+def test_of_much_output_a_failed_job_keeps_the_ends_of_both_streams() -> None:
+    code = (
+        "import sys; sys.stdout.write('a' + 'b' * 90000 + 'c'); sys.stderr.write('d' + 'e' * 90000 + 'f'); "
+        "sys.exit(3)"
+    )
+    with DuckQueue(":memory:", workers_num=1) as queue:
+        job = queue.enqueue(run_command, ([sys.executable, "-c", code],), max_attempts=1)
+        with pytest.raises(JobFailedError, match="exit code 3") as caught:
+            queue.wait(job, WAIT_S)
+    told = caught.value.traceback
+    assert told.startswith("queuack.shell.CommandFailedError: exit code 3: ")
+    assert "--- stdout ---\nab" in told
+    assert "bc\n--- stderr ---\nde" in told
+    assert told.endswith("ef\n")
+    assert told.count("characters left out") == 2
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="missing"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*missing.*true"):
         run_command(["true"], str(tmp_path / "missing"))
 
 
@@ -73,6 +105,10 @@ def test_what_it_leaves_running_does_not_hold_the_job(tmp_path: Path) -> None:
     _wait_for_end(life)
 
 
+def test_what_it_leaves_writing_without_end_does_not_hold_the_job() -> None:
+    assert run_command(["sh", "-c", "yes & exit 0"])["exit_code"] == 0
+
+
 @pytest.mark.parametrize(
     ("command", "tag"),
     [
@@ -86,27 +122,22 @@ def test_the_program_is_a_tag(command: list[str], tag: str) -> None:
     assert program_tag(command) == tag
 
 
-def test_a_time_out_ends_the_whole_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize("first", ["", "trap '' TERM; "], ids=["polite", "deaf"])
+def test_a_time_out_ends_the_whole_group_and_keeps_what_it_said(tmp_path: Path, first: str) -> None:
     _fifo(tmp_path)
+    life = os.open(tmp_path / "life", os.O_RDONLY | os.O_NONBLOCK)
+    line = ["sh", "-c", f"{first}exec 9>life; echo before; sleep 600 & wait"]
+    told = ""
     with DuckQueue(":memory:", workers_num=1) as queue:
-        job = queue.enqueue(
-            run_command, (["sh", "-c", STAY], str(tmp_path)), max_attempts=1, timeout_seconds=0.5
-        )
-        life = _wait_for_start(tmp_path)
-        with pytest.raises(JobFailedError, match="JobTimeoutError"):
-            queue.wait(job, WAIT_S)
-        _wait_for_end(life)
-
-
-def test_what_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
-    _fifo(tmp_path)
-    with DuckQueue(":memory:", workers_num=1) as queue:
-        line = ["sh", "-c", f"trap '' TERM; {STAY}"]
-        job = queue.enqueue(run_command, (line, str(tmp_path)), max_attempts=1, timeout_seconds=0.5)
-        life = _wait_for_start(tmp_path)
-        with pytest.raises(JobFailedError, match="JobTimeoutError"):
-            queue.wait(job, WAIT_S)
-        _wait_for_end(life)
+        for timeout in (0.5, 2, 8, 32):  # a busy machine may need longer until it has said something
+            job = queue.enqueue(run_command, (line, str(tmp_path)), max_attempts=1, timeout_seconds=timeout)
+            with pytest.raises(JobFailedError, match="JobTimeoutError") as caught:
+                queue.wait(job, WAIT_S + timeout)
+            told = caught.value.traceback
+            if "before" in told.splitlines():
+                break
+    assert "--- stdout ---\nbefore\n" in told
+    _wait_for_end(life)
 
 
 def test_a_cancellation_ends_the_whole_group(tmp_path: Path) -> None:

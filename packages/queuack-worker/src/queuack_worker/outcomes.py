@@ -23,7 +23,8 @@ from queuack_worker.errors import (
 
 Usage = tuple[int | None, float | None]  # peak RSS in bytes, seconds of CPU
 NO_USAGE: Usage = (None, None)
-MAX_ERROR_CHARS = 16_384  # error text is stored with every attempt and shown in lists
+# Stored with every attempt and shown in lists; with its line on what is left out below the engine's 16,000.
+MAX_ERROR_CHARS = 15_900
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,10 @@ def describe(error: BaseException) -> str:
 
 
 def trace(error: BaseException) -> str:
-    """Return the traceback as text, without the worker's own frames."""
+    """Return the traceback as text, without the worker's own frames and those that hide themselves.
+
+    A function hides its frame as it does for pytest: by a local variable `__tracebackhide__`.
+    """
     import traceback  # a worker whose jobs succeed never needs it
 
     try:
@@ -177,7 +181,11 @@ def _own_frames_cut(tb: TracebackType | None) -> TracebackType | None:
     kept = tb
     while kept is not None and kept.tb_frame.f_globals.get("__name__", "").startswith("queuack_worker."):
         kept = kept.tb_next
-    return kept or tb
+    if kept is None:
+        return tb
+    while kept is not None and "__tracebackhide__" in kept.tb_frame.f_code.co_varnames:
+        kept = kept.tb_next
+    return kept
 
 
 def clip(text: str) -> str:

@@ -14,9 +14,11 @@ from contextlib import suppress
 from typing import IO, Any
 
 MAX_KEPT = 1 << 20  # bytes of each stream: its beginning and its end
+MAX_TOLD = 7_000  # characters of each stream that a failed attempt keeps: its text has room for 16,000
 LOOK_S = 0.2  # a time-out or cancellation reaches this thread between two waits, so at most so late
 GRACE_S = 2.0  # between SIGTERM and SIGKILL; below the worker's own grace period
 READ_BYTES = 1 << 16
+READS = 16  # at once: no pipe holds more, and who writes without end must not keep a command that has ended
 
 # Runs "$@" as the leader of a process group. A guard in that group reads the worker's end of a pipe and
 # kills the group when the pipe ends, as it does when the worker's process is killed; a line lets it go.
@@ -41,9 +43,15 @@ def run_command(command: list[str], folder: str | None = None) -> dict[str, Any]
         command: the program and its arguments. folder: where it runs; by default where the worker does.
 
     Raises:
-        CommandFailedError: it did not end with 0; its output stands in the traceback's notes.
+        CommandFailedError: it did not end with 0; command and output are the error's notes.
+        FileNotFoundError: there is no such folder.
     """
+    __tracebackhide__ = True  # of interest is where the command failed, not where it was started
     began = time.monotonic()
+    if folder is not None and not os.path.isdir(folder):
+        raise FileNotFoundError(
+            f"there is no folder {folder}, in which {shlex.join(command)[:500]} should run"
+        )
     process = subprocess.Popen(
         ["/bin/sh", "-c", _GUARDED, "sh", *command],
         stdin=subprocess.PIPE,
@@ -62,8 +70,11 @@ def run_command(command: list[str], folder: str | None = None) -> dict[str, Any]
             _follow(process, kept)
             with suppress(BrokenPipeError):  # it killed its own group, and the guard with it
                 process.stdin.write(b"\n")
-        except BaseException:
+        except BaseException as error:
             _end_group(process)
+            for stream in kept:
+                _read(stream, kept)  # what the interrupt left in the pipe
+            _told(error, command, *(part.text() for part in kept.values()))
             raise
     output, errors = (part.text() for part in kept.values())
     if process.returncode:
@@ -124,9 +135,12 @@ def _follow(process: subprocess.Popen[bytes], kept: dict[IO[bytes], _Kept]) -> N
 
 
 def _read(stream: IO[bytes], kept: dict[IO[bytes], _Kept]) -> bool:
-    while data := stream.read(READ_BYTES):
+    for _ in range(READS):
+        data = stream.read(READ_BYTES)
+        if not data:
+            return data is None  # nothing just now, not the end
         kept[stream].add(data)
-    return data is None  # nothing just now, not the end
+    return True
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
@@ -141,8 +155,20 @@ def _failure(command: list[str], code: int, output: str, errors: str) -> Command
     how = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
     said = [line for line in (errors.strip() or output.strip()).splitlines() if line.strip()]
     failure = CommandFailedError(f"{how}: {said[-1][:500]}" if said else how)
-    failure.add_note(f"$ {shlex.join(command)}")
+    _told(failure, command, output, errors)
+    return failure
+
+
+def _told(error: BaseException, command: list[str], output: str, errors: str) -> None:
+    # Notes stand below the error, wherever its traceback is shown.
+    error.add_note(f"$ {_ends(shlex.join(command), 1_000)}")
     for name, text in (("stdout", output), ("stderr", errors)):
         if text:
-            failure.add_note(f"--- {name} ---\n{text}")
-    return failure
+            error.add_note(f"--- {name} ---\n{_ends(text, MAX_TOLD).removesuffix(chr(10))}")
+
+
+def _ends(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    tail = most * 3 // 4  # the cause stands at the end, mostly
+    return f"{text[: most - tail]}\n… {len(text) - most:,} characters left out …\n{text[-tail:]}"
