@@ -71,9 +71,7 @@ class Archiving(Handle):
         target = _new_place(path)
         first, last = _moment(since, "since"), _moment(until, "until")
         if first is not None and last is not None and first >= last:
-            raise InvalidRequestError(
-                f"since={since!r} is not before until={until!r}: nothing would be written"
-            )
+            raise InvalidRequestError(f"since={since} is not before until={until}: nothing would be written")
         name = new_id().hex()
         copied = self._copied(Export(name, first, last), name, progress)
         _put_folder(Path(copied.path), target)

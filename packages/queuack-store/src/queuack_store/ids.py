@@ -68,7 +68,8 @@ def to_raw(text: str, what: str = "job id") -> bytes:
     except (ValueError, AttributeError, TypeError):
         raw = b""
     if len(raw) != 16:
+        source = "submit()" if what == "run id" else "enqueue()"
         raise InvalidRequestError(
-            f"{text!r} is no {what}: give the UUID that enqueue() returned", id=str(text)
+            f"{text!r} is no {what}: give the UUID that {source} returned", id=str(text)
         )
     return raw
