@@ -118,7 +118,7 @@ def test_jobs_can_be_found_by_state(cli: Cli, some: dict[str, str]) -> None:
     assert [job["id"] for job in everything] == sorted(some.values(), reverse=True)
     for state, job in some.items():
         assert [found["id"] for found in cli("jobs", "--state", state, "--json").json()] == [job]
-    both = cli("jobs", "-s", "done", "-s", "failed", "--ids").out.split()
+    both = cli("jobs", "--state", "done", "--status", "failed", "--ids").out.split()
     assert set(both) == {some["done"], some["failed"]}
 
 
@@ -139,6 +139,14 @@ def test_jobs_can_be_found_by_queue_error_tag_task_and_age(
     cli: Cli, some: dict[str, str], options: list[str], names: set[str]
 ) -> None:
     assert set(cli("jobs", "--ids", *options).out.split()) == {some[name] for name in names}
+
+
+@pytest.mark.parametrize("age", ["soon", "-1", "", "1x", "99999999w", "9" * 400])
+def test_a_length_of_time_that_is_none_is_refused(cli: Cli, queue: DuckQueue, age: str) -> None:
+    for command in ("jobs --older", "jobs --newer", "purge --older"):
+        answer = cli(*command.split(), age)
+        assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1), command
+        assert "time" in answer.err
 
 
 def test_jobs_says_when_there_are_more(cli: Cli, some: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from queuack.cli import output
 from queuack.cli.exits import FAILED, NOT_FOUND
+from queuack.cli.opening import must_exist
 from queuack.cli.options import DEFAULT_DB, AsJson, Db
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Make a file usable that opening refuses. Copies are kept; without --accept-loss nothing is lost."""
+    must_exist(db)
     from queuack import repair
 
     _print(repair(db, accept_loss), as_json)

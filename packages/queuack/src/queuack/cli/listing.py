@@ -23,7 +23,8 @@ COMMAND = "queuack.shell:run_command"  # what `add` enqueues; its first tag is t
 
 def jobs(
     state: Annotated[
-        list[JobStatus] | None, typer.Option("--state", "-s", help="Only in this state; repeatable.")
+        list[JobStatus] | None,
+        typer.Option("--state", "--status", "-s", help="Only in this state; repeatable."),
     ] = None,
     queue_name: Annotated[
         list[str] | None, typer.Option("--queue", "-q", help="Only of this queue; repeatable.")

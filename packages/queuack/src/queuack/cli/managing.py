@@ -46,9 +46,9 @@ def cancel(
 
 
 def purge(
-    state: Annotated[JobStatus, typer.Option("--state", "-s", help="done, failed, skipped or cancelled.")] = (
-        JobStatus.DONE
-    ),
+    state: Annotated[
+        JobStatus, typer.Option("--state", "--status", "-s", help="done, failed, skipped or cancelled.")
+    ] = JobStatus.DONE,
     older: Annotated[str, typer.Option("--older", help="That ended so long ago: 0, 2h, 7d.")] = "24h",
     queue_name: Queue = None,
     db: Db = DEFAULT_DB,

@@ -49,6 +49,7 @@ Stored = Annotated[
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_MAX_S = 100 * 366 * 86_400  # a hundred years: no date ends before the calendar does
 _AGE = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)", re.IGNORECASE)
 
 
@@ -56,12 +57,15 @@ def seconds_of(text: str) -> float:
     """Turn "90", "90s", "15m", "2h", "7d" or "1w" into seconds.
 
     Raises:
-        CommandError: it is none of these.
+        CommandError: it is none of these, or more than a hundred years.
     """
     match = _AGE.fullmatch(text.strip())
     if match is None:
         raise CommandError(f"{text!r} is no length of time: write seconds, or 90s, 15m, 2h, 7d, 1w")
-    return float(match[1]) * _UNITS[match[2].lower() or "s"]
+    seconds = float(match[1]) * _UNITS[match[2].lower() or "s"]
+    if seconds > _MAX_S:
+        raise CommandError(f"{text!r} is too long a time: give at most a hundred years")
+    return seconds
 
 
 def moment_of(text: str | None, what: str, present: datetime) -> datetime | None:
