@@ -114,6 +114,33 @@ def test_a_reader_that_goes_away_ends_it_quietly(folder: Path, queue: DuckQueue,
     assert (command.returncode, errors) == (141, "")
 
 
+def test_a_narrow_terminal_has_room_for_ids_and_rates(folder: Path, queue: DuckQueue) -> None:
+    job = queue.enqueue(print)
+    queue.claim()
+    assert job in _in_terminal("jobs")
+    screen = _in_terminal("top", "-i", "0.2", "-n", "2")
+    for text in (job, "ENDED/S", "PENDING", "Ctrl-C ends"):
+        assert text in screen, text
+
+
+def _in_terminal(*arguments: str) -> str:
+    """Run the command in a terminal of 80 columns; return what it showed."""
+    ours, theirs = os.openpty()
+    settings = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    command = start(*arguments, stdout=theirs, env=settings)
+    os.close(theirs)
+    screen = b""
+    try:
+        while data := os.read(ours, 4_096):
+            screen += data
+    except OSError:  # how Linux says that the other end has gone
+        pass
+    os.close(ours)
+    _, errors = command.communicate(timeout=WAIT_S)
+    assert (command.returncode, errors) == (0, "")
+    return screen.decode()
+
+
 def test_ctrl_c_ends_it_quietly(folder: Path, queue: DuckQueue) -> None:
     command = start("add", "--wait", "true")
     # A claim that waits is answered when the job is stored; then the command waits for its end.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from queuack.cli.exits import reader_gone
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, ConsoleOptions, RenderResult
     from rich.table import Table
 
 PIPE_COLUMNS = 4_000  # nothing is cut or wrapped for a reader that is no terminal
@@ -81,11 +81,23 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console().print(grid(columns, rows))
 
 
-def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """Lay rows out under their headings, as wide as they are; states are coloured, None is left empty.
+class Grid:
+    """A table as wide as it is: in a terminal too narrow its right end is cut, so that ids stay whole."""
 
-    Where a terminal is too narrow the last column gives way first.
-    """
+    def __init__(self, laid: Table) -> None:
+        self._laid = laid
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Render it for rich, a line at a time."""
+        from rich.segment import Segment
+
+        for line in console.render_lines(self._laid, options.update(width=PIPE_COLUMNS), pad=False):
+            yield from Segment.adjust_line_length(line, options.max_width, pad=False)
+            yield Segment.line()
+
+
+def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Grid:
+    """Lay rows out under their headings; states are coloured, None is left empty."""
     from rich.table import Table
     from rich.text import Text
 
@@ -102,7 +114,7 @@ def grid(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
         laid.add_row(*cells)
     for column, right in zip(laid.columns, numeric, strict=True):
         column.justify = "right" if right else "left"
-    return laid
+    return Grid(laid)
 
 
 def facts(pairs: Iterable[tuple[str, Any]]) -> None:

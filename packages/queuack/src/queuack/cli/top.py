@@ -92,11 +92,12 @@ def _page(look: dict[str, Any], path: str) -> Group:
     headings, rows = overview.queue_rows(look["counts"])
     rates = look["ended_per_second"]
     for row, name in zip(rows, [*sorted(look["counts"]), None], strict=False):
-        row.append(None if rates is None else round(sum(rates.values()) if name is None else rates[name], 1))
+        rate = None if rates is None else round(sum(rates.values()) if name is None else rates[name], 1)
+        row.insert(1, rate)  # a narrow terminal has no room for the last column
     return Group(
         Text(f"{path}   {output.shown(look['at'])}   Ctrl-C ends", style="dim"),
         Text(),
-        output.grid([*headings, "ENDED/S"], rows),
+        output.grid([headings[0], "ENDED/S", *headings[1:]], rows),
         Text(),
         output.grid(*overview.worker_rows(look)),
         Text(),
