@@ -16,8 +16,11 @@ DEFAULT_MAX_ATTEMPTS = 3
 DEFAULT_TIMEOUT_S = 300.0
 
 
-class NewJob(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True, gc=False):
+class NewJob(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A job as its sender describes it. The engine never looks into `payload`.
+
+    On the wire and in the journal it is a map without what is at its default: an array would bring every
+    default along, and the owner would hold nine objects more for each job.
 
     feeds: jobs that exist and wait, and are to wait for this one, too; only in a `Growth`.
     """

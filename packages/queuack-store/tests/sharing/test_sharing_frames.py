@@ -9,6 +9,7 @@ import pytest
 from queuack_store.errors import BackpressureError, InvalidRequestError, ProtocolError
 from queuack_store.jobs import NewJob, SessionInfo
 from queuack_store.requests import Claim, Enqueue
+from queuack_store.retry import DEFAULT_RETRY
 from queuack_store.sharing import frames
 from queuack_store.sharing.frames import Assembler
 
@@ -48,6 +49,18 @@ def test_a_message_over_its_limit_is_refused_before_it_is_held() -> None:
     assert assembler.feed(full) == []
     with pytest.raises(ProtocolError, match="split"):
         assembler.feed(full[:4])
+
+
+def test_a_job_brings_no_default_along() -> None:
+    """Nine objects for each job that the owner holds, and a retry policy that is equal but not the same."""
+    sent = Enqueue([NewJob(bytes(16), "app:send", b"payload", priority=60)])
+    body = msgspec.msgpack.encode(sent)
+    assert msgspec.msgpack.decode(body)[1] == [
+        {"id": bytes(16), "task": "app:send", "payload": b"payload", "priority": 60}
+    ]
+    (job,) = msgspec.msgpack.decode(body, type=Enqueue).jobs
+    assert job == sent.jobs[0]
+    assert job.retry is DEFAULT_RETRY
 
 
 def test_noise_is_refused_and_nothing_else_happens() -> None:
