@@ -17,6 +17,7 @@ from queuack_store.requests import (
     GetJob,
     GetResults,
     Heartbeat,
+    HoldBack,
     Pause,
     Purge,
     Request,
@@ -185,6 +186,7 @@ class Wishes:
             lambda: Wait(some),
             lambda: GetResults([some]),
             lambda: Heartbeat(rnd.choice([0.0, 5.0])),
+            lambda: HoldBack([rnd.choice(QUEUES)], "worker", rnd.choice(["", "memory 95% used, limit 90%"])),
             lambda: WaitRun(rnd.choice(self.run_ids)) if self.run_ids else Stats(),
         ]
         return rnd.choice(choices)()
