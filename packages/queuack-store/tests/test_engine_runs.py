@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 from queuack_store.engine.inbox import OpenSession
 from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish
-from queuack_store.testing.bench import NOBODY, Bench
+from queuack_store.testing.bench import Bench
 from queuack_store.testing.bounds import small_bounds
-from queuack_store.testing.deeds import DatedAsk
 
 SESSION = b"s" * 16
 TOP, MIDDLE, BOTTOM = (bytes([n]) * 16 for n in (1, 2, 3))
@@ -21,15 +20,8 @@ def job(number: int, run_id: bytes, delay_s: float = 0.0) -> NewJob:
 
 def test_a_run_may_be_part_of_one_that_has_ended() -> None:
     with small_bounds():
-        bench, seq = Bench(), 0
-
-        def ask(request: Any) -> Any:
-            nonlocal seq
-            seq += 1
-            mine = DatedAsk(SESSION, request, NOBODY, seq, seq)
-            replies = bench.cycle([mine]) + bench.settle()
-            return next((value for a, value in replies if a is mine), None)
-
+        bench = Bench()
+        ask = partial(bench.ask, SESSION)
         ask(OpenSession(SessionInfo(SESSION, pid=1)))
         ask(Enqueue([job(11, TOP, delay_s=1e6)], runs=[NewRun(TOP, "top")]))
         ask(Enqueue([job(12, MIDDLE)], runs=[NewRun(MIDDLE, "middle", parent_id=TOP)]))
@@ -45,9 +37,8 @@ def test_a_run_may_be_part_of_one_that_has_ended() -> None:
 def test_the_facts_of_a_run_do_not_stay_in_memory() -> None:
     bench = Bench()
     run = NewRun(TOP, "top", facts=b"facts")
-    bench.cycle([DatedAsk(SESSION, OpenSession(SessionInfo(SESSION, pid=1)), NOBODY, 1, 1)])
-    bench.cycle([DatedAsk(SESSION, Enqueue([job(11, TOP)], runs=[run]), NOBODY, 2, 2)])
+    bench.ask(SESSION, OpenSession(SessionInfo(SESSION, pid=1)))
+    bench.ask(SESSION, Enqueue([job(11, TOP)], runs=[run]))
     kept = bench.core.state.runs[TOP].spec
     assert (kept.name, kept.facts) == ("top", b"")
-    bench.settle()
     assert [stored.spec for stored, _ in bench.rows.runs.values()] == [run]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,9 +10,8 @@ from queuack_store.engine import window
 from queuack_store.engine.inbox import OpenSession
 from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish
-from queuack_store.testing.bench import NOBODY, Bench
+from queuack_store.testing.bench import Bench
 from queuack_store.testing.bounds import small_bounds
-from queuack_store.testing.deeds import DatedAsk
 
 SESSION, RUN = b"s" * 16, b"r" * 16
 FIRST, COUNT = b"f" * 16, 300  # many times what fits
@@ -19,27 +19,17 @@ FIRST, COUNT = b"f" * 16, 300  # many times what fits
 
 def test_far_too_much_at_once_costs_one_cycle_and_comes_in_order() -> None:
     with small_bounds():
-        bench, seq = Bench(), 0
-
-        def ask(request: Any) -> Any:
-            nonlocal seq
-            seq += 1
-            mine = DatedAsk(SESSION, request, NOBODY, seq, seq)
-            replies = bench.cycle([mine])
-            held.append(bench.core.state.load.entries)
-            replies += bench.settle()
-            return next((value for a, value in replies if a is mine), None)
-
-        held: list[int] = []
+        bench = Bench()
+        ask = partial(bench.ask, SESSION)
         ask(OpenSession(SessionInfo(SESSION, pid=1)))
         ask(Enqueue([NewJob(FIRST, "t:f", b"", run_id=RUN)], runs=[NewRun(RUN, "run")]))
         (first,) = ask(Claim([], run_id=RUN))  # from here on there are two windows: the queue's and the run's
         ids = [n.to_bytes(16, "big") for n in range(COUNT)]
         ask(Enqueue([NewJob(one, "t:f", b"", run_id=RUN) for one in ids]))
-        assert held[-1] <= COUNT + window.MAX_WINDOW_JOBS // 2  # the larger one has its bound
+        assert bench.windowed <= COUNT + window.MAX_WINDOW_JOBS // 2  # the larger one has its bound
         found = []
         while claimed := ask(Claim([("default", 1)], 7, 7)):
-            assert held[-1] <= 2 * window.MAX_WINDOW_JOBS
+            assert bench.windowed <= 2 * window.MAX_WINDOW_JOBS
             found += [job.id for job in claimed]
             ask(Finish([Outcome(job.id, job.claim) for job in claimed]))
         assert found == ids
@@ -53,7 +43,7 @@ def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(window, "MAX_WINDOW_JOBS", 800)  # of the 1,200 that there are
-    bench, seq, reads = Bench(), 0, 0
+    bench, reads = Bench(), 0
     read = bench.core.lookup.read
 
     def counted(*arguments: Any, **named: Any) -> Any:
@@ -63,13 +53,7 @@ def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
 
     monkeypatch.setattr(bench.core.lookup, "read", counted)
 
-    def ask(request: Any) -> Any:
-        nonlocal seq
-        seq += 1
-        mine = DatedAsk(SESSION, request, NOBODY, seq, seq)
-        replies = bench.cycle([mine]) + bench.settle()
-        return next((value for a, value in replies if a is mine), None)
-
+    ask = partial(bench.ask, SESSION)
     ask(OpenSession(SessionInfo(SESSION, pid=1)))
     ids = iter(n.to_bytes(16, "big") for n in range(1, QUEUES * EACH + 1))
     for queue in range(QUEUES):

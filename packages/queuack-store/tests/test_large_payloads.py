@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 from queuack_store.clock import SystemClock
@@ -20,8 +20,7 @@ from queuack_store.errors import StorageError
 from queuack_store.ids import new_id
 from queuack_store.jobs import NewJob, SessionInfo
 from queuack_store.requests import Claim, Enqueue
-from queuack_store.testing.bench import NOBODY, Bench
-from queuack_store.testing.deeds import DatedAsk
+from queuack_store.testing.bench import Bench
 
 MEGABYTE = 1_000_000
 JOBS = 600  # more megabytes than the 512 of the cap
@@ -112,14 +111,9 @@ def test_a_page_ends_with_the_row_that_makes_it_as_large_as_was_asked() -> None:
 
 def test_a_refill_that_fails_rests_before_it_is_asked_again() -> None:
     bench = Bench()
-
-    def ask(seq: int, request: Any) -> Any:
-        mine = DatedAsk(b"s" * 16, request, NOBODY, seq, seq)
-        replies = bench.cycle([mine]) + bench.settle()
-        return next(value for asked, value in replies if asked is mine)
-
-    ask(1, OpenSession(SessionInfo(b"s" * 16, pid=1)))
-    ask(2, Enqueue([NewJob(b"j" * 16, "t:f", b"payload")]))
+    ask = partial(bench.ask, b"s" * 16)
+    ask(OpenSession(SessionInfo(b"s" * 16, pid=1)))
+    ask(Enqueue([NewJob(b"j" * 16, "t:f", b"payload")]))
     bench.restart()
     bench.cycle()
     for _ in range(2):
@@ -135,6 +129,6 @@ def test_a_refill_that_fails_rests_before_it_is_asked_again() -> None:
         bench.now += REST_S
         bench.cycle()
     bench.settle()
-    ask(3, OpenSession(SessionInfo(b"s" * 16, pid=1)))
-    (held,) = ask(4, Claim([("default", 0)]))
+    ask(OpenSession(SessionInfo(b"s" * 16, pid=1)))
+    (held,) = ask(Claim([("default", 0)]))
     assert held.id == b"j" * 16

@@ -20,7 +20,7 @@ from queuack_store.engine.reads import Read, ReadQuery
 from queuack_store.errors import StorageFullError
 from queuack_store.states import SKIPPED
 from queuack_store.testing.auditing import audit, audit_at_rest
-from queuack_store.testing.deeds import EXPIRED, Cycle, Expiry
+from queuack_store.testing.deeds import EXPIRED, Cycle, DatedAsk, Expiry
 from queuack_store.testing.following import Follower
 from queuack_store.testing.model import Model
 from queuack_store.testing.rows import RowStore
@@ -83,6 +83,8 @@ class Bench:
         self._purges: frozenset[int] = frozenset()  # the reads that ask what may be purged
         self._retries: frozenset[int] = frozenset()  # ... and what has failed
         self.disturbed = False  # a purge may have been cut off: its count is not known
+        self.windowed = 0  # jobs in all windows right after the cycle of the latest `ask`
+        self._asked = 0
 
     # -- cycles ----------------------------------------------------------------------------------
 
@@ -177,6 +179,15 @@ class Bench:
             decision, exact = self._decide(sorted(keep, key=self._deletes), frugal=True)
             replies += self._accept(decision, exact)
         return replies
+
+    def ask(self, session: bytes, request: Any) -> Any:
+        """Ask as a client does, let everything come to rest, and return the reply; None where it waits."""
+        self._asked += 1
+        mine = DatedAsk(session, request, NOBODY, self._asked, self._asked)
+        replies = self.cycle([mine])
+        self.windowed = self.core.state.load.entries
+        replies += self.settle()
+        return next((value for asked, value in replies if asked is mine), None)
 
     def fail(self, asks: Iterable[Ask] = ()) -> None:
         """Run one cycle whose every append fails, the reserve too: nothing of it stays."""
