@@ -93,6 +93,17 @@ def log_everywhere(tag: str, meet: str, count: int) -> None:
     structlog.get_logger().info("100% of %s", **{"tag": tag, "from": "structlog"})
 
 
+def log_at_length(tag: str, meet: str, count: int) -> None:
+    """Log lines longer than a pipe keeps together, and short ones, beside `count` jobs that do the same."""
+    Path(meet, tag).touch()
+    while len(os.listdir(meet)) < count:
+        time.sleep(0.002)
+    log = logging.getLogger("app")
+    for n in range(20):
+        size = 20_000 + 4_000 * n if n % 5 else 10
+        log.info(tag * size, extra={"facts": {"tag": tag, "n": n}})
+
+
 async def log_async(tag: str) -> None:
     log = logging.getLogger("app.async")
     for _ in range(10):

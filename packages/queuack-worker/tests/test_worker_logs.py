@@ -14,6 +14,8 @@ import pytest
 import structlog
 from queuack_store import DuckQueue
 from queuack_worker import JobFilter, WorkerPool, bind_job
+from queuack_worker.whole import WholeLines
+from worker_commands import Command
 
 HERE = Path(__file__).parent
 PATIENCE_S = 60.0
@@ -90,6 +92,48 @@ def test_an_exception_that_a_job_logs_is_one_line(tmp_path):
     (line,) = [line for line in lines if line["event"] == "it went wrong"]
     assert (line["job_id"], line["level"], line["logger"]) == (job, "error", "app")
     assert "KeyError: 'missing'" in line["exception"]
+
+
+def test_long_lines_of_many_processes_come_whole_through_one_pipe(tmp_path):
+    meet = tmp_path / "meet"
+    meet.mkdir()
+    tags = "abcd"
+    with DuckQueue(tmp_path / "q.db") as queue:
+        done = [
+            queue.enqueue(jobs.log_at_length, args=(tag, str(meet), len(tags)), queue="q") for tag in tags
+        ]
+        worker = Command(
+            tmp_path, "q.db", "--app", str(HERE), "--no-metrics", "--queues", "q", "-p", str(len(tags))
+        )
+        try:
+            for job in done:
+                queue.wait(job, timeout=PATIENCE_S)
+        finally:
+            worker.process.terminate()
+            assert worker.end() == 0
+    whole = [(line["tag"], line["n"], len(line["event"])) for line in worker.lines if "tag" in line]
+    assert sorted(whole) == [(tag, n, 20_000 + 4_000 * n if n % 5 else 10) for tag in tags for n in range(20)]
+    for tag in tags:
+        assert [n for told, n, _ in whole if told == tag] == list(range(20))
+
+
+def test_a_process_stopped_in_the_middle_of_a_line_keeps_the_supervisor_from_nothing():
+    reading, writing = os.pipe()
+    hold = "fcntl.lockf(1, fcntl.LOCK_EX); print('held', file=sys.stderr); sys.stdin.read()"
+    with (
+        os.fdopen(reading) as lines,
+        os.fdopen(writing, "w") as stream,
+        subprocess.Popen(
+            [sys.executable, "-c", f"import fcntl, sys; {hold}"],
+            stdin=subprocess.PIPE, stdout=stream, stderr=subprocess.PIPE, text=True,
+        ) as holder,
+    ):  # fmt: skip
+        assert holder.stderr.readline() == "held\n"
+        handler = WholeLines(stream, waits=False)
+        handler.emit(logging.makeLogRecord({"msg": "it goes on"}))
+        assert lines.readline() == "it goes on\n"
+        holder.stdin.close()
+        assert holder.wait(PATIENCE_S) == 0
 
 
 def test_the_lines_of_log_are_kept_and_logged(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from queuack_worker.bound import job_facts
+from queuack_worker.whole import WholeLines
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
@@ -49,7 +50,7 @@ class LineFormatter(logging.Formatter):
 
 def light_logging(level: int, facts: dict[str, Any]) -> None:
     """Send the root logger's records to standard error: text on a terminal, JSON lines otherwise."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = WholeLines(sys.stderr)
     handler.setFormatter(LineFormatter(facts, sys.stderr.isatty()))
     root = logging.getLogger()
     root.handlers[:] = [handler]

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from queuack_worker.bound import bind_job
+from queuack_worker.whole import WholeLines
 
 FORMATS = ("auto", "console", "json")
 
@@ -38,7 +39,7 @@ def configure(level: int, form: str = "auto") -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = WholeLines(sys.stderr, waits=False)  # the supervisor goes on when a child is stopped
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
