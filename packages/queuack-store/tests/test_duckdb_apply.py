@@ -2,6 +2,7 @@
 
 import random
 
+import msgspec
 import pytest
 from queuack_store.clock import SystemClock
 from queuack_store.duckdb.database import open_database
@@ -159,7 +160,8 @@ def test_runs_queues_and_sessions_keep_their_last_state(database):
     held = database.snapshot()
     assert held.paused == ["a"]
     assert held.sessions == [infos[0]]
-    assert [(found.spec, found.counts) for found in held.runs] == [(run, {"pending": 1, "done": 1})]
+    known = msgspec.structs.replace(run, facts=b"")  # who asks for a run's facts reads them himself
+    assert [(found.spec, found.counts) for found in held.runs] == [(known, {"pending": 1, "done": 1})]
     database.apply([record(4, runs=[RunState(run.id, "done", AT)])])
     assert database.snapshot().runs == []
 
