@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -13,6 +14,11 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite("queuack_store.testing")
+
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # a shell's `make test &`: what tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PROGRAMS = re.compile("chromium|prometheus|tmpfs|mount|dependency group", re.IGNORECASE)
 
