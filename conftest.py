@@ -15,9 +15,8 @@ import pytest
 
 pytest.register_assert_rewrite("queuack_store.testing")
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # a shell's `make test &`: what tests start would inherit it
+# A shell's `make test &` has it ignored, and what the tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PROGRAMS = re.compile("chromium|prometheus|tmpfs|mount|dependency group", re.IGNORECASE)

@@ -69,11 +69,15 @@ def burn_in_threads(seconds: float) -> None:
         thread.join()
 
 
+def _meet(tag: str, folder: str, count: int) -> None:
+    Path(folder, tag).touch()
+    while len(os.listdir(folder)) < count:
+        time.sleep(0.002)
+
+
 def log_everywhere(tag: str, meet: str, count: int) -> None:
     """Log from the job's thread and one that it starts, beside `count` jobs that do the same."""
-    Path(meet, tag).touch()
-    while len(os.listdir(meet)) < count:
-        time.sleep(0.002)
+    _meet(tag, meet, count)
     log = logging.getLogger("app.module")
     for n in range(20):
         log.info("line of %s", tag, extra={"facts": {"tag": tag, "n": n, "from": "runner"}})
@@ -95,9 +99,7 @@ def log_everywhere(tag: str, meet: str, count: int) -> None:
 
 def log_at_length(tag: str, meet: str, count: int) -> None:
     """Log lines longer than a pipe keeps together, and short ones, beside `count` jobs that do the same."""
-    Path(meet, tag).touch()
-    while len(os.listdir(meet)) < count:
-        time.sleep(0.002)
+    _meet(tag, meet, count)
     log = logging.getLogger("app")
     for n in range(20):
         size = 20_000 + 4_000 * n if n % 5 else 10

@@ -35,9 +35,8 @@ def checked_kind(kind: object) -> str | None:
     if kind is None:
         return None
     said = kind.lower() if isinstance(kind, str) else ""
-    for known in (SUBDAG, JOB):
-        if said == known:
-            return known
+    if said in (SUBDAG, JOB):
+        return said
     raise InvalidRequestError(
         f"kind is {kind!r:.200}: give {SUBDAG!r} for a function that makes a sub-DAG, {JOB!r} for one that "
         "is run, or leave it out"
