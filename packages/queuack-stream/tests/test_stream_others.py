@@ -8,7 +8,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
-from queuack_stream import StreamReader, StreamWriter
+from queuack_stream import SchemaError, StreamReader, StreamWriter
+from queuack_stream.columns.wide import wide_integers
 
 ROWS = [
     {
@@ -35,6 +36,34 @@ def test_polars_reads_ours(tmp_path):
     assert polars.read_csv(tmp_path / "a.csv", infer_schema=False).to_dicts() == TEXT
     StreamWriter(tmp_path / "a.jsonl").write(TEXT)
     assert polars.read_ndjson(tmp_path / "a.jsonl").to_dicts() == TEXT
+
+
+@pytest.mark.parametrize("write", ["write_ipc", "write_ipc_stream"])
+def test_integers_too_wide_for_pyarrow_are_named(tmp_path, write):
+    polars = pytest.importorskip("polars")
+    wide = polars.Series([1, 2], dtype=polars.Int128)
+    frame = polars.DataFrame({"a": [1, 2], "big": wide, "s": polars.DataFrame({"x": wide}).to_struct()})
+    getattr(frame, write)(tmp_path / "a.arrow")
+    with pytest.raises(SchemaError) as caught:
+        list(StreamReader(tmp_path / "a.arrow"))
+    assert "a.arrow: column 'big' (int128), column 's.x' (int128) is of a type" in str(caught.value)
+    polars.DataFrame({"big": wide}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(SchemaError, match=r"a\.parquet: .* of a type that pyarrow can't read"):
+        list(StreamReader(tmp_path / "a.parquet"))
+
+
+def test_a_schema_that_is_damaged_names_no_wrong_column(tmp_path):
+    path, names = tmp_path / "a.arrow", {"'a' (int128)", "'s.x' (int128)"}
+    schema = pa.schema([("a", pa.int64()), ("s", pa.struct([("x", pa.int64())]))])
+    stream = schema.serialize().to_pybytes()
+    path.write_bytes(stream)
+    assert wide_integers(path) == []
+    made = stream.replace((64).to_bytes(4, "little"), (128).to_bytes(4, "little"))
+    path.write_bytes(made)
+    assert set(wide_integers(path)) == names
+    for end in range(len(made)):
+        path.write_bytes(made[:end])
+        assert set(wide_integers(path)) <= names
 
 
 def test_polars_files_are_read(tmp_path):

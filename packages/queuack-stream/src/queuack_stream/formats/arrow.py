@@ -13,6 +13,7 @@ from queuack_stream.columns.filtering import narrowed
 from queuack_stream.columns.scatter import read_rows
 from queuack_stream.columns.segments import SegmentedEncoder, TableSink
 from queuack_stream.columns.sizing import resized, sliced
+from queuack_stream.columns.wide import wide_integers
 from queuack_stream.errors import CorruptFileError, SchemaError
 from queuack_stream.registry import Format, ReadOptions, WriteOptions
 
@@ -123,6 +124,8 @@ class ArrowDecoder:
         """A reader by the footer, or None where there is none."""
         try:
             return pa.ipc.open_file(source, options=options)
+        except NotImplementedError as error:
+            raise self._unreadable(error) from error
         except _FAILURES:
             return None
 
@@ -133,9 +136,17 @@ class ArrowDecoder:
             source.seek(0)
         try:
             return pa.ipc.open_stream(source, options=options)
+        except NotImplementedError as error:
+            raise self._unreadable(error) from error
         except _FAILURES as error:
             why = f"it is not an Arrow file ({error})"
             raise CorruptFileError(str(self._path), "the head", why) from error
+
+    def _unreadable(self, error: NotImplementedError) -> SchemaError:
+        named = wide_integers(self._path)
+        which = f"column {', column '.join(named)} is" if named else "it has a column"
+        why = f"{which} of a type that pyarrow can't read ({error})"
+        return SchemaError(f"{self._path}: {why}; write it with another type")
 
 
 FORMAT = Format(
