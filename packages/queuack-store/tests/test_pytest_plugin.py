@@ -79,13 +79,18 @@ def test_a_failed_assertion_lists_what_was_enqueued(pytester: pytest.Pytester) -
         """
         def test_it(queuack_queue):
             queuack_queue.enqueue(print, ("a",), {"end": ""}, priority=70)
+            queuack_queue.enqueue(print, ("c",), delay_seconds=90, tags=["x", "y"])
             queuack_queue.assert_enqueued(print, args=("b",))
         """
     )
     result = pytester.runpytest_subprocess("-q")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*no job of builtins:print('b', [*][*]…)*", "*builtins:print('a', end='')*'default'*70*"]
+        [
+            "*no job of builtins:print('b', [*][*]…)*",
+            "*builtins:print('a', end='')*'default'*priority 70",
+            "*builtins:print('c')*priority 50, delayed 90 s, tags x, y",
+        ]
     )
 
 

@@ -130,6 +130,8 @@ class ManualQueue(DuckQueue):
     def _listed(self) -> str:
         shown = [
             f"  {_call_text(job.task, *self._decoded(job)[1:])} in {job.queue!r}, priority {job.priority}"
+            + (f", delayed {job.delay_s:g} s" if job.delay_s else "")
+            + (f", tags {', '.join(job.tags)}" if job.tags else "")
             for job in self._stored[-MAX_SHOWN:]
         ]
         left_out = len(self._stored) - len(shown)
