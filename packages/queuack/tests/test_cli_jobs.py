@@ -76,6 +76,14 @@ def test_what_can_not_be_enqueued_is_refused_by_name(
     assert queue.stats()["pending"] == 0
 
 
+def test_a_command_in_a_folder_that_is_none_is_refused_at_once(cli: Cli, folder: Path) -> None:
+    for wrong in ("missing", "cli_tasks.py"):
+        answer = cli("add", "--folder", wrong, "--", "ls")
+        assert (answer.code, answer.out) == (2, "")
+        assert answer.err.startswith(f"queuack: --folder {folder / wrong} is no folder")
+    assert not (folder / "duckqueue.db").exists()
+
+
 def test_enqueue_can_wait_for_the_result(cli: Cli, queue: DuckQueue) -> None:
     queue.start_workers(1)
     assert cli("enqueue", "cli_tasks:add", "-a", "[2]", "--wait").out == "3\n"

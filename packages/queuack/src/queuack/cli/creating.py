@@ -112,6 +112,8 @@ def add(
 
     line = ["/bin/sh", "-c", command[0]] if len(command) == 1 else command
     where = os.path.abspath(folder or Path.cwd())
+    if not os.path.isdir(where):
+        raise CommandError(f"--folder {where} is no folder: make it first, or name the one to run in")
     with opened(db, create=True, serialization=serialization) as queue:
         job = queue.enqueue(
             run_command,

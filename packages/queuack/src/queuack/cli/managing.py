@@ -16,7 +16,7 @@ QueueArgument = Annotated[str, typer.Argument(metavar="QUEUE", help="The queue's
 
 
 def retry(
-    job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB...", help="Jobs, by their ids.")] = None,
+    job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB", help="Jobs, by their ids.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All failed jobs, of --queue if given.")] = False,
     queue_name: Queue = None,
     db: Db = DEFAULT_DB,
@@ -33,7 +33,7 @@ def retry(
 
 
 def cancel(
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="Jobs, by their ids.")],
+    job_ids: Annotated[list[str], typer.Argument(metavar="JOB", help="Jobs, by their ids.")],
     reason: Annotated[str, typer.Option("--reason", "-r", help="What `show` will say.")] = "cancelled",
     db: Db = DEFAULT_DB,
     as_json: AsJson = False,

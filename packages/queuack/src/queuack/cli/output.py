@@ -124,7 +124,7 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> None:
     known = [(name, shown(value)) for name, value in pairs if value is not None]
     room = max((len(name) for name, _ in known), default=0) + 2
     for name, text in known:
-        console().print(Text(f"{name:<{room}}", "bold") + Text(text, STYLES.get(text, "")))
+        console().print(Text.assemble((f"{name:<{room}}", "bold"), (text, STYLES.get(text, ""))))
 
 
 def shown(value: Any) -> str:
