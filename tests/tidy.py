@@ -80,9 +80,18 @@ def breaches_of_words() -> list[str]:
     return found
 
 
+def breaches_of_links() -> list[str]:
+    """Return links of packages' READMEs that are dead on the page of a package index."""
+    return [
+        f"{path.relative_to(ROOT)}: {target!r} leads nowhere outside a clone; say in words where it lies"
+        for path in tracked("packages/*/README.md")
+        for target in re.findall(r"\]\((?!https?://|#)([^)]+)\)", path.read_text())
+    ]
+
+
 def main() -> int:
     """Look at everything; return the exit code."""
-    found = breaches_of_names() + breaches_of_words()
+    found = breaches_of_names() + breaches_of_words() + breaches_of_links()
     for path in tracked("packages/*.py"):
         if "/src/" in path.as_posix():
             found += breaches_of_file(path)
