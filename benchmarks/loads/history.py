@@ -32,8 +32,9 @@ ROWS = [
     """
     INSERT INTO jobs BY NAME SELECT id, i AS seq, 'default' AS queue, task, 'done' AS status, 50 AS priority,
         began AS created_at, began AS claimed_at, 'a worker' AS claimed_by, began AS started_at,
-        began + took AS completed_at, 1 AS attempts, 3 AS max_attempts, 300 AS timeout_seconds,
-        'all' AS dependency_mode, 0 AS waiting_on, i AS claim, false AS suspect FROM made
+        began + took AS completed_at, 1 AS attempts, 3 AS max_attempts, 3 AS fresh_attempts,
+        300 AS timeout_seconds, 'all' AS dependency_mode, 0 AS waiting_on, i AS claim, false AS suspect
+    FROM made
     """,
     """
     INSERT INTO job_attempts BY NAME SELECT id AS job_id, 1 AS attempt, i AS claim, 'a worker' AS worker,

@@ -19,7 +19,7 @@ from queuack_store.requests import Claim
 from queuack_store.sharing import ownership
 from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.places import Place
-from queuack_store.testing.tasks import LONG_S, echo, finish
+from queuack_store.testing.tasks import LONG_S, boom, echo, finish
 
 
 @pytest.fixture
@@ -168,3 +168,18 @@ def test_a_closed_handle_is_closed_once(path: str) -> None:
     del queue
     assert not finalizer.alive
     assert calls == [1]
+
+
+def test_a_retry_gives_as_many_attempts_as_were_asked_for_in_every_life(path: str) -> None:
+    with DuckQueue(path) as queue:
+        job_id = queue.enqueue(boom, max_attempts=2, retry_delay=0)
+        finish(queue)
+        finish(queue)
+    for spent in (2, 4, 6):
+        with DuckQueue(path) as queue:
+            queue.retry_job(job_id)
+            finish(queue)
+            finish(queue)
+            job = queue.get_job(job_id)
+            assert job is not None
+            assert (job.status, job.attempts, job.max_attempts) == ("failed", spent + 2, spent + 2)

@@ -180,7 +180,11 @@ class SessionInfo(msgspec.Struct, frozen=True, array_like=True):
 
 
 class StoredJob(msgspec.Struct, array_like=True, gc=False):
-    """One row of `jobs`, whole, as the DuckDB room hands it to the engine."""
+    """One row of `jobs`, whole, as the DuckDB room hands it to the engine.
+
+    spec.max_attempts is what was asked for, and what a retry by hand grants again; max_attempts the
+    attempts it may spend by now.
+    """
 
     spec: NewJob
     seq: int
@@ -199,6 +203,7 @@ class StoredJob(msgspec.Struct, array_like=True, gc=False):
     error: str | None
     skip_reason: str | None
     suspect: bool
+    max_attempts: int
     expires_at: float | None
     children: list[bytes]
 

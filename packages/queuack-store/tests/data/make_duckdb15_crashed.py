@@ -26,8 +26,9 @@ def write(path):
         connection.execute("BEGIN")
         connection.execute(
             "INSERT INTO jobs (id, seq, queue, task, status, priority, created_at, attempts, max_attempts, "
-            "timeout_seconds, dependency_mode, waiting_on, claim, suspect, tags) "
-            f"VALUES (?, ?, 'default', 'tests:noop', 'pending', 50, {AT}, 0, 3, 300, 'all', 0, 0, false, [])",
+            "fresh_attempts, timeout_seconds, dependency_mode, waiting_on, claim, suspect, tags) "
+            f"VALUES (?, ?, 'default', 'tests:noop', 'pending', 50, {AT}, 0, 3, "
+            "3, 300, 'all', 0, 0, false, [])",
             [f"00000000-0000-7000-8000-{n:012x}", n],
         )
         connection.execute("INSERT INTO job_payloads VALUES (?, 0, 7, 'payload'::BLOB)", [n])

@@ -153,6 +153,7 @@ class Batch:
             "queue": arrow.words([s.queue for s in specs]),
             "task": arrow.words([s.task for s in specs]),
             "created_at": arrow.doubles([row.created_at for row in rows]),
+            "fresh_attempts": arrow.integers([s.max_attempts for s in specs]),
             "timeout_seconds": arrow.doubles([s.timeout_s for s in specs]),
             "node_name": arrow.texts([s.node_name for s in specs]),
             "dag_run_id": arrow.ids([s.run_id for s in specs]),

@@ -25,8 +25,8 @@ def stored_jobs(rows: Iterable[Row], payloads: dict[int, bytes]) -> dict[int, St
     made = {}
     for row in rows:
         (
-            id_, task, queue, priority, max_attempts, timeout_s, seq, status, created_at, attempts, claim,
-            options, dag, past,
+            id_, task, queue, priority, fresh_attempts, max_attempts, timeout_s, seq, status, created_at,
+            attempts, claim, options, dag, past,
         ) = row  # fmt: skip
         expires_at, expires_s, retry, tags = _options(options, created_at) if options else _NO_OPTIONS
         mode, node_name, run_id, waiting_on = dag or _NO_DAG
@@ -35,12 +35,13 @@ def stored_jobs(rows: Iterable[Row], payloads: dict[int, bytes]) -> dict[int, St
             suspect,
         ) = past or _NO_PAST  # fmt: skip
         spec = NewJob(
-            id_, task, payloads[seq], queue, priority, max_attempts, timeout_s, 0.0, (), mode, node_name,
+            id_, task, payloads[seq], queue, priority, fresh_attempts, timeout_s, 0.0, (), mode, node_name,
             run_id, retry, expires_s, tags,
         )  # fmt: skip
         made[seq] = StoredJob(
             spec, seq, status, priority, created_at, execute_after, attempts, claim, claimed_by, session,
-            claimed_at, started_at, completed_at, waiting_on, error, skip_reason, suspect, expires_at, [],
+            claimed_at, started_at, completed_at, waiting_on, error, skip_reason, suspect,
+            max_attempts, expires_at, [],
         )  # fmt: skip
     return made
 

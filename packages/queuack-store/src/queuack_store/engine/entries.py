@@ -264,5 +264,5 @@ def state_of_row(row: StoredJob) -> JobState:
         row.error,
         row.skip_reason,
         row.suspect,
-        row.spec.max_attempts,
+        row.max_attempts,
     )

@@ -127,6 +127,17 @@ class UpkeepContract:
         assert _status(queue, job_id) == "failed"
         assert len(queue.attempts(job_id)) == 4
 
+    def test_each_retry_gives_as_many_attempts_as_were_asked_for(self, make_queue: MakeQueue) -> None:
+        queue = make_queue()
+        job_id = queue.enqueue(boom, max_attempts=2, retry_delay=0)
+        for spent in (2, 4, 6):
+            finish(queue)
+            finish(queue)
+            job = queue.get_job(job_id)
+            assert job is not None
+            assert (job.status, job.attempts, job.max_attempts) == ("failed", spent, spent)
+            queue.retry_job(job_id)
+
     def test_retry_brings_back_what_was_skipped_because_of_it(self, make_queue: MakeQueue) -> None:
         queue = make_queue()
         parent = queue.enqueue(echo, max_attempts=1)

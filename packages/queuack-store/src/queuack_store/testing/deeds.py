@@ -269,11 +269,8 @@ class Deeds(Answers):
         for job in ended:
             state = self._states.get(job.seq)
             if job.status not in ENDED and state is not None:
-                # A job that was on disk counts from its last budget, one in memory from its first. Later
-                # in the same record a growth may have closed it, and so taken its attempts for good.
-                assert state.max_attempts > job.attempts or not state.max_attempts, (
-                    "revived without an attempt"
-                )
+                # Later in the same record a growth may have closed it, and so taken its attempts for good.
+                assert state.max_attempts in (job.max_attempts, 0), "revived with another budget"
                 assert state.max_attempts or state.status == SKIPPED, "revived without an attempt"
                 job.max_attempts = state.max_attempts
 

@@ -171,9 +171,7 @@ class RowStore:
         spec, created_at, s = self.jobs[job_id]
         known = self.jobs
         return StoredJob(
-            spec=msgspec.structs.replace(
-                spec, max_attempts=s.max_attempts, parents=tuple(p for p in spec.parents if p in known)
-            ),
+            spec=msgspec.structs.replace(spec, parents=tuple(p for p in spec.parents if p in known)),
             seq=s.seq,
             status=s.status,
             priority=s.priority,
@@ -190,6 +188,7 @@ class RowStore:
             error=s.error,
             skip_reason=s.skip_reason,
             suspect=s.suspect,
+            max_attempts=s.max_attempts,
             expires_at=self.expiries.get(job_id),
             children=list(self.children.get(job_id, ())),
         )

@@ -1,6 +1,6 @@
 -- Most jobs have none of what is in the three row(...)s: one NULL is fetched for all of it.
 SELECT
-    j.id::BLOB, j.task, j.queue, j.priority, j.max_attempts, j.timeout_seconds, j.seq, j.status,
+    j.id::BLOB, j.task, j.queue, j.priority, j.fresh_attempts, j.max_attempts, j.timeout_seconds, j.seq, j.status,
     epoch(j.created_at), j.attempts, j.claim,
     CASE WHEN j.retry_delay_seconds IS NOT NULL OR j.expires_at IS NOT NULL OR len(j.tags) > 0 THEN row(
         j.retry_delay_seconds, j.retry_factor, j.retry_jitter, j.retry_cap_seconds, epoch(j.expires_at), j.tags
