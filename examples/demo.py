@@ -38,7 +38,8 @@ def main() -> int:
     console = Console()
     with tempfile.TemporaryDirectory(prefix="queuack-demo-") as folder:
         db = str(Path(folder) / "demo.duckdb")
-        console.print(f"{len(files):,} files of {args.folder} in {len(batches):,} jobs, on {db}")
+        said = f"{len(files):,} files of {args.folder} in {len(batches):,} jobs, on {db}"
+        console.print(said, soft_wrap=True)
         with DuckQueue(db, default_queue=QUEUE) as queue:
             started = time.monotonic()
             ids = queue.enqueue_batch([(count_batch, (batch,), {}) for batch in batches])
@@ -104,7 +105,8 @@ def report(queue: DuckQueue, ids: list[str], files: int, seconds: float, console
     console.print(largest, slowest)
     console.print(
         f"{done:,} of {len(ids):,} jobs done in {attempts:,} attempts, {len(modules):,} of {files:,} files, "
-        f"{sum(m[1] for m in modules):,} tokens, {done / seconds:,.0f} jobs/s, {seconds:.1f} s in all"
+        f"{sum(m[1] for m in modules):,} tokens, {done / seconds:,.0f} jobs/s, {seconds:.1f} s in all",
+        soft_wrap=True,
     )
     complete = done == len(ids) and len(modules) == files
     console.print("nothing is missing" if complete else "[bold red]jobs are missing")

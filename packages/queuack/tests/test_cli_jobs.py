@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli_running import Cli
 from queuack import DuckQueue, JobStatus
+from queuack.cli.output import duration
 from queuack_store.observed import LogLine, Progress, Reported
 from queuack_store.requests import Claim, Report
 
@@ -92,6 +95,37 @@ def test_enqueue_can_wait_for_the_result(cli: Cli, queue: DuckQueue) -> None:
     assert answer.code == 1
     assert "raise ValueError(text)" in answer.err
     assert answer.err.splitlines()[-1].endswith("failed: ValueError: so it goes")
+
+
+def test_who_waits_at_a_terminal_is_told_that_nobody_works(
+    cli: Cli, queue: DuckQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def write(self, text: str) -> int:
+            queue.start_workers(1)  # who reads it does so
+            return super().write(text)
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert cli("enqueue", "cli_tasks:add", "-a", "[2]", "--wait").out == "3\n"
+    (line,) = terminal.getvalue().splitlines()
+    assert line.startswith("no worker listens to queue 'default': start one, with `queuack worker`; job ")
+
+
+def test_a_function_that_is_not_found_is_told_without_the_whole_of_sys_path(cli: Cli) -> None:
+    for wrong in ("no_such:thing", "cli_tasks:missing"):
+        answer = cli("enqueue", wrong)
+        assert answer.code == 2
+        assert answer.err.endswith("; this folder and what is installed were searched\n")
+        assert "sys.path" not in answer.err
+
+
+def test_short_times_are_told_in_milliseconds() -> None:
+    told = [duration(seconds) for seconds in (0.0, 0.0021, 0.9994, 0.9996, 9.5, 61.0)]
+    assert told == ["0 ms", "2 ms", "999 ms", "1.00 s", "9.50 s", "1 m 1 s"]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from cli_running import COMMAND, Cli, start
-from queuack import DuckQueue, JobStatus
+from queuack import DuckQueue, JobFailedError, JobStatus
 from queuack_store.requests import Claim
 
 WAIT_S = 60.0
@@ -182,7 +182,13 @@ def test_a_command_runs_where_it_was_added(folder: Path, queue: DuckQueue, cli: 
     queue.start_workers(1)
     assert cli("add", "--wait", "pwd").out.strip() == str(folder)
     assert cli("add", "--wait", "-C", "sub", "pwd").out.strip() == str(folder / "sub")
-    assert cli("add", "--wait", "-C", "missing", "pwd").code == 1
+    (folder / "gone").mkdir()
+    queue.pause()
+    job = cli("add", "-C", "gone", "pwd").out.strip()
+    (folder / "gone").rmdir()
+    queue.resume()
+    with pytest.raises(JobFailedError, match="there is no folder"):
+        queue.wait(job, WAIT_S)
 
 
 def test_an_added_command_runs_once_unless_told(cli: Cli, queue: DuckQueue) -> None:

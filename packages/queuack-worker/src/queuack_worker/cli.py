@@ -100,11 +100,12 @@ def work(
 ) -> None:
     """Run the jobs of a queue in child processes until SIGTERM or SIGINT.
 
-    `queuack-worker status [DB]` shows what the workers of a queue do (a file of that name: ./status).
+    `queuack-worker status [DB]` shows what the workers of a queue do
+    (a file of that name: ./status).
 
-    The first signal drains: nothing more is claimed, what has not started goes back, running jobs
-    finish. A second one stops at once. Exit codes: 0 after a drain, 1 failure, 2 bad usage, 130 after a
-    second signal.
+    The first signal drains: nothing more is claimed, what has not started goes
+    back, running jobs finish. A second one stops at once. Exit codes: 0 after a
+    drain, 1 failure, 2 bad usage, 130 after a second signal.
     """
     from queuack_worker.logs import FORMATS, configure
 
@@ -212,8 +213,9 @@ def run_pool(
         supervisor = Supervisor(queue, settings, processes, app_path, events, limits, log_level)
         signals.on_second(supervisor.stop_now)
         log.info(
-            "%d processes on %s, queues %s",
+            "%d %s on %s, queues %s",
             processes,
+            "process" if processes == 1 else "processes",
             path,
             ", ".join(f"{n}:{w}" for n, w in settings.queues),
         )

@@ -41,7 +41,7 @@ def init(db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
     if not there:
         at = "" if db == DEFAULT_DB else f" --db {db}"
         output.say(f"next:  queuack add{at} -- echo hello", "dim")
-        output.say(f"       queuack worker {'' if db == DEFAULT_DB else db}", "dim")
+        output.say(f"       queuack worker{'' if db == DEFAULT_DB else f' {db}'}", "dim")
 
 
 def enqueue(
@@ -131,12 +131,17 @@ def add(
 
 def _function(name: str) -> Callable[..., Any]:
     from queuack_store.callables import resolve
+    from queuack_store.errors import PayloadError
 
     if ":" not in name.strip(":"):
         raise CommandError(f"{name!r} names no function: write module:func, such as tasks:resize")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    func = resolve(name)
+    try:
+        func = resolve(name)
+    except PayloadError as error:  # here as in a worker, but for the whole of sys.path
+        text = str(error).partition("; sys.path is ")[0]
+        raise CommandError(f"{text}; this folder and what is installed were searched") from None
     if not callable(func):
         raise CommandError(f"{name} is a {type(func).__name__}, not a function")
     return func
@@ -152,6 +157,10 @@ def _report(queue: DuckQueue, job: str, wait: bool, as_json: bool) -> None:
     if not wait:
         output.print_json({"id": job}) if as_json else output.say(job)
         return
+    if sys.stderr.isatty():
+        reason = queue.why(job)
+        if reason["reason"] == "no_worker":
+            sys.stderr.write(f"{reason['text']}, with `queuack worker`; job {job} waits for it\n")
     try:
         value = queue.wait(job)
     except JobError as error:

@@ -83,7 +83,8 @@ def show(run: RunId, db: Db = DEFAULT_DB, as_json: AsJson = False) -> None:
         output.print_json(shown)
         return
     progress = ", ".join(f"{count} {state}" for state, count in shown["progress"].items() if count)
-    output.facts([(key, str(shown[key])) for key in ("name", "id", "status")] + [("nodes", progress)])
+    names = {"name": "name", "id": "id", "state": "status"}
+    output.facts([(name, str(shown[key])) for name, key in names.items()] + [("nodes", progress)])
     output.say("")
     rows = []
     for node in shown["nodes"]:

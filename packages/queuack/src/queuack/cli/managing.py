@@ -54,7 +54,7 @@ def purge(
     db: Db = DEFAULT_DB,
     as_json: AsJson = False,
 ) -> None:
-    """Delete jobs that have ended, with their results and attempts. By default: done, for a day."""
+    """Delete jobs that have ended, with results and attempts. By default those done for more than a day."""
     with opened(db) as queue:
         count = queue.purge(queue_name, state.value, seconds_of(older) / 3_600)
     _tell(as_json, "purged", count, f"{output.counted(count, f'{state.value} job')} deleted")

@@ -173,8 +173,10 @@ def duration(seconds: float | None) -> str | None:
     """Return a duration in two units at most."""
     if seconds is None:
         return None
+    if seconds < 0.9995:
+        return f"{max(0.0, seconds) * 1_000:.0f} ms"
     if seconds < 10:
-        return f"{max(0.0, seconds):.2f} s"
+        return f"{seconds:.2f} s"
     whole = int(seconds)
     for size, unit, small, less in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "m"), (60, "m", 1, "s")):
         if whole >= size:
