@@ -23,19 +23,23 @@ def prepare(core: Core, outcomes: list[Outcome]) -> Parents:
     """Refuse what can't be added, before anything is changed; return the new jobs' parents.
 
     Raises:
-        Missing: jobs that must be read first. InvalidRequestError, UnknownJobError: nothing was changed.
+        Missing: jobs or runs that must be read first. InvalidRequestError, UnknownJobError: nothing was
+            changed.
     """
     jobs: list[NewJob] = []
+    above: dict[bytes, bytes | None] = {}
     touched: set[bytes] = set()
     for outcome in outcomes:
         if outcome.growth is not None:
             jobs += outcome.growth.jobs
+            above.update((run.id, run.parent_id) for run in outcome.growth.runs)
             touched.update(outcome.growth.closed)
     touched.update(fed for job in jobs for fed in job.feeds)
     if touched:  # they may be skipped, and what is behind them, too
         need_children(core, core.lookup.jobs(touched, strict=False), deep=True)
     if not jobs:
         return {}
+    core.lookup.runs(run_id for run_id in above.values() if run_id and run_id not in above)
     check(core, jobs)
     parents = find_parents(core, jobs)
     _refuse_circles(core, jobs)
