@@ -188,15 +188,6 @@ def test_a_file_that_is_no_queue_ends_with_1(folder: Path) -> None:
     assert "Traceback" not in command.text
 
 
-def test_logs_are_readable_text_on_request(folder: Path, queue: DuckQueue, tasks: Any) -> None:
-    command = Command(folder, "-p", "1", "--log-format", "console")
-    assert queue.wait(queue.enqueue(tasks.add, (1, 2)), WAIT_S) == 3
-    command.process.send_signal(signal.SIGTERM)
-    assert command.end() == 0
-    assert "child_ready" in command.text
-    assert command.lines == []
-
-
 def test_a_child_is_light(folder: Path, queue: DuckQueue) -> None:
     heavy = ["duckdb", "structlog", "typer", "rich", "prometheus_client", "psutil", "asyncio", "cloudpickle"]
     code = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -191,6 +192,25 @@ def test_a_program_of_ones_own_binds_them_by_filter_and_by_processor(memory):
 
 def jobs_that_use_structlog():
     structlog.get_logger().info("hello")
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("console", False), ("json", True)])
+def test_all_processes_write_the_form_that_was_asked_for_and_one_form_of_time(tmp_path, form, is_json):
+    with DuckQueue(tmp_path / "q.db") as queue:
+        job = queue.enqueue(jobs.say, args=("a line",))
+        worker = Command(
+            tmp_path, "q.db", "--app", str(HERE), "--no-metrics", "-p", "1", "--log-format", form
+        )
+        queue.wait(job, timeout=PATIENCE_S)
+        worker.process.terminate()
+        assert worker.end() == 0
+    lines = worker.text.splitlines()
+    assert any("child_ready" in line for line in lines)  # the supervisor's
+    assert any("a line" in line for line in lines)  # the child's
+    for line in lines:
+        assert line.startswith("{") == is_json
+        stamp = json.loads(line)["timestamp"] if is_json else line.split()[0]
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", stamp), line
 
 
 def test_on_a_terminal_lines_are_text(tmp_path):

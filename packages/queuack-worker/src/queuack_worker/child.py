@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
 from queuack_store.clock import monotonic
 
 from queuack_worker.board import Board, Row
@@ -141,7 +142,7 @@ class Child:
         return messages
 
     def _begin(self, setup: Setup) -> None:
-        light_logging(setup.log_level, {"child": setup.number, "pid": os.getpid()})
+        light_logging(setup.log_level, setup.log_format, {"child": setup.number, "pid": os.getpid()})
         configure_when_imported()
         let_threads_inherit()
         for entry in reversed(setup.path):
@@ -187,7 +188,8 @@ class Child:
         elif message.do == "died" and crew.hooks is not None:
             from queuack_worker.hooks import JobEvent
 
-            crew.hooks.died(JobEvent(**message.facts["event"]), message.facts["dead"])
+            event = msgspec.convert(message.facts["event"], JobEvent)
+            crew.hooks.died(event, message.facts["dead"])
 
     def _drain(self, timeout_s: float | None) -> None:
         crew = self.crew

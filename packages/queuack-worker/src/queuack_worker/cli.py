@@ -147,6 +147,7 @@ def work(
             serialization,
             allowed_modules.split(",") if allowed_modules else None,
             LEVELS[log_level],
+            log_format,
             (metrics_host, metrics_port) if metrics else None,
         )
     except KeyboardInterrupt:
@@ -181,6 +182,7 @@ def run_pool(
     serialization: str,
     allowed_modules: list[str] | None,
     log_level: int = logging.INFO,
+    log_format: str = "auto",
     metrics_at: tuple[str, int] | None = None,
 ) -> None:
     """Run the pool in this process until it was told to stop.
@@ -210,7 +212,7 @@ def run_pool(
             allowed_modules=allowed_modules,
         ) as queue,
     ):
-        supervisor = Supervisor(queue, settings, processes, app_path, events, limits, log_level)
+        supervisor = Supervisor(queue, settings, processes, app_path, events, limits, log_level, log_format)
         signals.on_second(supervisor.stop_now)
         log.info(
             "%d %s on %s, queues %s",

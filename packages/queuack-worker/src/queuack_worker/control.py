@@ -33,6 +33,7 @@ class Setup(msgspec.Struct):
     number: int
     path: list[str]
     log_level: int = logging.INFO
+    log_format: str = "auto"
     patience_s: float = 60.0
     hooks: dict[str, tuple[str, bytes]] = {}
     held_back: str = ""

@@ -15,6 +15,7 @@ import msgspec
 from queuack_worker.bound import job_facts
 from queuack_worker.whole import WholeLines
 
+TIMESTAMP = "%Y-%m-%dT%H:%M:%S.%fZ"  # UTC, on every line of every process
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -31,13 +32,13 @@ class LineFormatter(logging.Formatter):
         facts = {**self._facts, **getattr(record, "facts", {}), **job_facts()}
         event = getattr(record, "event", None) or record.getMessage()
         trace = self.formatException(record.exc_info) if record.exc_info else None
-        moment = datetime.fromtimestamp(record.created, UTC)
+        stamp = datetime.fromtimestamp(record.created, UTC).strftime(TIMESTAMP)
         if self._plain:
             pairs = " ".join(f"{key}={value}" for key, value in facts.items())
-            line = f"{moment:%Y-%m-%d %H:%M:%S} [{record.levelname.lower():8}] {event} {pairs}"
+            line = f"{stamp} [{record.levelname.lower():8}] {event} {pairs}"
             return line if trace is None else f"{line}\n{trace}"
         whole: dict[str, Any] = {
-            "timestamp": moment.isoformat(),
+            "timestamp": stamp,
             "level": record.levelname.lower(),
             "event": event,
             "logger": record.name,
@@ -48,10 +49,15 @@ class LineFormatter(logging.Formatter):
         return _encode(whole).decode()
 
 
-def light_logging(level: int, facts: dict[str, Any]) -> None:
-    """Send the root logger's records to standard error: text on a terminal, JSON lines otherwise."""
+def as_text(form: str) -> bool:
+    """Return whether lines are text for people: "console", or "auto" where they go to a terminal."""
+    return form == "console" or (form == "auto" and sys.stderr.isatty())
+
+
+def light_logging(level: int, form: str, facts: dict[str, Any]) -> None:
+    """Send the root logger's records to standard error, in a form of `logs.FORMATS`."""
     handler = WholeLines(sys.stderr)
-    handler.setFormatter(LineFormatter(facts, sys.stderr.isatty()))
+    handler.setFormatter(LineFormatter(facts, as_text(form)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

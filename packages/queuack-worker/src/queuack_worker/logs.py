@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from queuack_worker.bound import bind_job
+from queuack_worker.lines import TIMESTAMP, as_text
 from queuack_worker.whole import WholeLines
 
 FORMATS = ("auto", "console", "json")
@@ -22,16 +23,15 @@ def configure(level: int, form: str = "auto") -> None:
     """
     import structlog  # 10 MB that only this command needs
 
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt=TIMESTAMP, utc=True),
         _facts,
         bind_job,
     ]
     last: list[Any]
-    if console:
+    if as_text(form):
         last = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]

@@ -55,6 +55,7 @@ class Supervisor:
         events: Events | None = None,
         limits: Limits | None = None,
         log_level: int = logging.INFO,
+        log_format: str = "auto",
     ) -> None:
         self.events = events or Events()
         self._queue = queue
@@ -62,7 +63,7 @@ class Supervisor:
         self._count = processes
         self._path = path
         self._guard = None if limits is None else Guard(limits, self.events, self._pause, self._resume)
-        self._log_level = log_level
+        self._log_level, self._log_format = log_level, log_format
         self._children: dict[int, Offspring] = {}  # by pid
         self._due: list[tuple[float, int]] = []  # when to start which number
         self._starts = Starts()
@@ -165,6 +166,7 @@ class Supervisor:
             number,
             self._path,
             self._log_level,
+            self._log_format,
             PATIENCE_LEASES * self._settings.claim_timeout_s,
             pack(self._settings.hooks),
             self.paused or "",
