@@ -127,7 +127,8 @@ def die() -> None:
 
 def write_down(event) -> None:
     """A hook: adds what it heard to the file that $QUEUACK_TEST_HEARD names."""
-    line = {"task": event.task.split(":")[1], "attempt": event.attempt, "error": event.error}
+    line = {"job_id": event.job_id, "task": event.task.split(":")[1], "attempt": event.attempt}
+    line |= {"error": event.error}
     with open(os.environ["QUEUACK_TEST_HEARD"], "a") as out:
         out.write(json.dumps({**line, "pid": os.getpid(), "ran": event.duration_seconds is not None}) + "\n")
 

@@ -145,6 +145,14 @@ def test_what_many_threads_told_is_heard_once_and_in_order_at_the_end_at_the_lat
     assert len(heard) == 2 * told * threads
 
 
+def test_an_event_names_its_job_and_run_as_the_queue_does():
+    job, run = ids.new_ids(2)
+    event = JobEvent(job, "m:f", "q", 1, 3, run)
+    assert (event.job_id, event.dag_run_id) == (ids.to_text(job), ids.to_text(run))
+    assert repr(event) == f"JobEvent(job_id='{ids.to_text(job)}', task='m:f', attempt=1)"
+    assert JobEvent(job, "m:f", "q", 1, 3).dag_run_id is None
+
+
 def a_job(number, attempt=1):
     return ClaimedJob(bytes([number]) * 16, 1, "m:f", b"", f"q{number}", attempt, 3, None)
 
@@ -169,7 +177,7 @@ def test_processes_tell_of_jobs_too_and_of_those_that_died_with_theirs(
     (success,) = [line for line in lines if line["task"] == "pid"]
     assert (success["pid"], success["ran"]) == (child, True)
     deaths = [line for line in lines if line["task"] == "die"]
-    assert [line["attempt"] for line in deaths] == [1, 1]  # on_failure, then on_death
+    assert [(line["job_id"], line["attempt"]) for line in deaths] == [(killed, 1)] * 2  # on_failure, on_death
     assert all("SIGKILL" in line["error"] for line in deaths)
     assert not any(line["ran"] for line in deaths)
     assert shared.get_job(killed).status == "failed"

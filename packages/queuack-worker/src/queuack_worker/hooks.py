@@ -36,20 +36,33 @@ class JobEvent(msgspec.Struct, frozen=True, gc=False):
     """What happened to a job, as its process saw it.
 
     Attributes:
-        job_id, task, queue, node_name, dag_run_id: the job. attempt: 1 for the first; max_attempts.
-        error: why the attempt failed, else None. duration_seconds: how long it ran; None where it has
-            just started, or its process died.
+        raw_id, raw_run_id: `job_id` and `dag_run_id` as 16 bytes. task, queue, node_name: the job.
+        attempt: 1 for the first; max_attempts. error: why the attempt failed, else None.
+        duration_seconds: how long it ran; None where it has just started, or its process died.
     """
 
-    job_id: str
+    raw_id: bytes
     task: str
     queue: str
     attempt: int
     max_attempts: int
-    dag_run_id: str | None = None
+    raw_run_id: bytes | None = None
     node_name: str | None = None
     error: str | None = None
     duration_seconds: float | None = None
+
+    @property
+    def job_id(self) -> str:
+        """The job's id, as `enqueue` returned it; made when asked for, as it costs more than the rest."""
+        return ids.to_text(self.raw_id)
+
+    @property
+    def dag_run_id(self) -> str | None:
+        """The id of the DAG run it belongs to, or None."""
+        return None if self.raw_run_id is None else ids.to_text(self.raw_run_id)
+
+    def __repr__(self) -> str:
+        return f"JobEvent(job_id={self.job_id!r}, task={self.task!r}, attempt={self.attempt})"
 
 
 Hook = Callable[[JobEvent], object]
@@ -188,36 +201,28 @@ class Hooks:
 
     def _call_all(self) -> None:
         calls, take = self._calls, self._waiting.popleft
-        last: ClaimedJob | JobEvent | None = None
-        text = ""
         while True:
             try:
                 name, job, outcome = take()
             except IndexError:
                 return
-            if type(job) is JobEvent:
-                event = job
-            else:
-                if job is not last:  # a job's start and end mostly come one after the other
-                    last, text = job, ids.to_text(job.id)
-                event = _event(job, text, outcome)
+            event = job if type(job) is JobEvent else _event(job, outcome)
             try:
                 calls[name](event)
             except BaseException as error:  # a hook may call sys.exit
                 log.error("%s failed on job %s: %r", name, event.job_id, error, exc_info=error)
 
 
-def _event(job: ClaimedJob, text: str, outcome: Outcome | None) -> JobEvent:
-    run_id = None if job.run_id is None else ids.to_text(job.run_id)
+def _event(job: ClaimedJob, outcome: Outcome | None) -> JobEvent:
     if outcome is None:
-        return JobEvent(text, job.task, job.queue, job.attempt, job.max_attempts, run_id, job.node_name)
+        return JobEvent(job.id, job.task, job.queue, job.attempt, job.max_attempts, job.run_id, job.node_name)
     return JobEvent(
-        text,
+        job.id,
         job.task,
         job.queue,
         job.attempt,
         job.max_attempts,
-        run_id,
+        job.run_id,
         job.node_name,
         outcome.error,
         outcome.duration_s,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from queuack_store import ids
 from queuack_store.errors import QueuackError
 from queuack_store.requests import Attempts, GetJob, Verdict
 from queuack_store.states import FAILED
@@ -59,12 +58,12 @@ def told_of_dead(store: Store, running: Sequence[Running]) -> list[dict[str, Any
         if view is None or not mine:
             continue
         event = JobEvent(
-            ids.to_text(view.id),
+            view.id,
             view.task,
             view.queue,
             mine[0]["attempt"],
             view.max_attempts,
-            None if view.run_id is None else ids.to_text(view.run_id),
+            view.run_id,
             view.node_name,
             mine[0]["error"],
         )
