@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from queuack_store import DuckQueue, JobStatus
+from queuack_store import DuckQueue, JobFailedError, JobStatus
 from worker_commands import Command
 from worker_pools import gone
 from worker_signals import Signals
@@ -85,6 +85,19 @@ def test_it_finds_the_file_and_other_folders(folder: Path, tmp_path: Path, tasks
         command.process.send_signal(signal.SIGINT)
         assert command.end() == 0, command.text
     assert not (elsewhere / "duckqueue.db").exists()
+
+
+def test_the_environment_keeps_it_from_unpickling(
+    folder: Path, queue: DuckQueue, tasks: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUEUACK_SERIALIZATION", "json_ref")
+    command = Command(folder, "-p", "1")
+    with DuckQueue(folder / "duckqueue.db", serialization="json_ref") as named:
+        assert named.wait(named.enqueue(tasks.add, (1, 2)), WAIT_S) == 3
+    with pytest.raises(JobFailedError, match="json_ref"):
+        queue.wait(queue.enqueue(lambda: "run from a pickle", max_attempts=1), WAIT_S)
+    command.process.send_signal(signal.SIGTERM)
+    assert command.end() == 0, command.text
 
 
 def test_the_first_signal_lets_jobs_finish(

@@ -155,7 +155,8 @@ def test_worker_hands_over(folder: Path, queue: DuckQueue, cli: Cli) -> None:
     answer = cli("worker", "--help")
     assert "--processes" in answer.out
     assert cli("worker", "--queues", "high:many").code == 2
-    worker = start("worker", "--db", "duckqueue.db", "-p", "1")
+    assert cli("worker", "status", "--json").json()["workers"] == []
+    worker = start("worker", "--db", "duckqueue.db", "-p", "1", "--json")
     try:
         job = cli("add", "--", "sh", "-c", "echo out; echo err >&2").out.strip()
         result = queue.wait(job, WAIT_S)

@@ -77,7 +77,9 @@ def work(
     min_disk_free: Annotated[
         str | None, typer.Option(help="... while the file's disk has less free, such as 1G.")
     ] = None,
-    serialization: Annotated[str, typer.Option(help="pickle, or json_ref: never unpickle.")] = "pickle",
+    serialization: Annotated[
+        str, typer.Option(help="pickle, or json_ref: never unpickle.", envvar="QUEUACK_SERIALIZATION")
+    ] = "pickle",
     allowed_modules: Annotated[
         str | None, typer.Option(help="With json_ref: modules whose functions may run, by commas.")
     ] = None,
