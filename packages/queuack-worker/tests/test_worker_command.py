@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from queuack_store import DuckQueue, JobFailedError, JobStatus
+from queuack_store.errors import FileReplacedError
 from worker_commands import Command
 from worker_pools import gone
 from worker_signals import Signals
@@ -199,6 +200,24 @@ def test_a_file_that_is_no_queue_ends_with_1(folder: Path) -> None:
     assert command.end() == 1
     assert "queuack-worker: " in command.text
     assert "Traceback" not in command.text
+
+
+def test_a_file_that_is_replaced_ends_the_worker_with_1(folder: Path, queue: DuckQueue, tasks: Any) -> None:
+    command = Command(folder, "--processes", "2")
+    command.wait_for("child_ready", 2)
+    assert queue.wait(queue.enqueue(tasks.add, (1, 1)), WAIT_S) == 2
+    for file in folder.glob("duckqueue.db*"):
+        if not file.is_dir():
+            file.unlink()
+    with DuckQueue(folder / "duckqueue.db") as new:  # another owner's, at once
+        kept = new.enqueue(tasks.add, (2, 2))
+        assert command.end() == 1
+        assert len(command.wait_for("file_replaced")) == 1
+        assert "duckqueue.db was deleted or replaced" in command.text.splitlines()[-1]
+        assert "Traceback" not in command.text
+        assert new.get_job(kept).status == "pending"  # nobody was told to run the jobs of this file
+    with pytest.raises(FileReplacedError):
+        queue.close()
 
 
 def test_a_child_is_light(folder: Path, queue: DuckQueue) -> None:

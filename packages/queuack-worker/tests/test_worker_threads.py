@@ -10,6 +10,7 @@ import pytest
 import worker_jobs as jobs
 from queuack_store import (
     DuckQueue,
+    FileReplacedError,
     InvalidRequestError,
     JobCancelledError,
     JobFailedError,
@@ -399,6 +400,30 @@ def test_a_worker_ends_when_its_queue_is_closed_under_it() -> None:
     thread.join(WAIT_S)
     assert not thread.is_alive()
     assert len(errors) == 1
+
+
+def test_a_worker_ends_when_the_file_is_replaced_under_it(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.db"
+    queue = DuckQueue(path)
+    worker = Worker(queue)
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            worker.run()
+        except FileReplacedError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    queue.wait(queue.enqueue(jobs.nothing), WAIT_S)
+    for file in tmp_path.glob("jobs.db*"):
+        if not file.is_dir():
+            file.unlink()
+    thread.join(WAIT_S)
+    assert not thread.is_alive()
+    assert len(errors) == 1
+    queue.close()  # its worker has said so
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 from queuack_store.clock import monotonic
+from queuack_store.errors import QueuackError
 
 from queuack_worker.board import Board, Row
 from queuack_worker.context import current_slot
@@ -210,7 +211,13 @@ class Child:
 
     def _close(self, queue: DuckQueue) -> None:
         # All is stored and handed back by now: an owner that doesn't answer must not keep the process.
-        closing = threading.Thread(target=queue.close, daemon=True)
+        def close() -> None:
+            try:
+                queue.close()
+            except QueuackError as error:
+                log.warning("the queue could not be closed in order: %s", error)
+
+        closing = threading.Thread(target=close, daemon=True)
         closing.start()
         closing.join(CLOSE_S)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from concurrent.futures import Future, wait
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 from queuack_store.clock import monotonic
-from queuack_store.errors import StoreClosedError
+from queuack_store.errors import FileReplacedError, QueuackError, StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
 from queuack_store.sharing.forking import let_go_in_child
 
@@ -70,7 +71,7 @@ class Crew:
         self.claim_again_at = 0.0
         self.stopping = False
         self.hurry = False
-        self.closed = False  # the queue was closed under the worker
+        self.closed: QueuackError | None = None  # the queue was closed under the worker, or its file replaced
         self.copied = False  # this is what a job has forked: no worker any more
         self.guard: Guard | None = None
         if limits is not None:
@@ -271,9 +272,11 @@ class Crew:
         named = MemoryError(f"out of memory: the job needed more than the limit of {limit >> 20} MB")
         return named.with_traceback(error.__traceback__)
 
-    def store_closed(self) -> None:
-        """Note that the queue was closed: nothing can be claimed or reported any more."""
-        self.closed = True
+    def store_closed(self, error: QueuackError) -> None:
+        """Note that the queue was closed, or its file replaced: nothing can be claimed or reported now."""
+        if self.closed is None and isinstance(error, FileReplacedError):
+            self.events.emit("file_replaced", logging.ERROR, reason=str(error))
+        self.closed = error
         with self._cond:
             self.stopping = True
             self._cond.notify_all()
@@ -282,12 +285,13 @@ class Crew:
         """Raise where the crew can't go on.
 
         Raises:
-            StoreClosedError: the queue was closed under it.
+            StoreClosedError: the queue was closed under it. FileReplacedError: its file was replaced.
         """
-        if self.queue.closed:
-            self.store_closed()
-        if self.closed:
-            raise StoreClosedError(f"{self.queue.db_path} was closed while a worker ran on it")
+        if self.queue.closed or isinstance(self.closed, StoreClosedError):
+            self.closed = StoreClosedError(f"{self.queue.db_path} was closed while a worker ran on it")
+        if self.closed is not None:
+            self.store_closed(self.closed)
+            raise self.closed
 
     def drain(self, timeout_s: float) -> bool:
         """Stop: claim no more, hand back what has not started, let running jobs finish, then interrupt.
@@ -380,7 +384,7 @@ class Crew:
 
     def _store_outcomes(self) -> None:
         deadline = monotonic() + SETTLE_S
-        while not self.closed:
+        while self.closed is None:
             self.hand_back()
             self.link.flush()
             pending: list[Future[Any]] = self.link.unanswered()

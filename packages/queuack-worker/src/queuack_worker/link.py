@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_store import ids
 from queuack_store.clock import monotonic
-from queuack_store.errors import OwnerError, QueuackError, StoreClosedError
+from queuack_store.errors import FileReplacedError, OwnerError, QueuackError, StoreClosedError
 from queuack_store.jobs import ClaimedJob, Outcome
 from queuack_store.requests import Claim, Finish, HoldBack
 
@@ -27,6 +27,7 @@ BATCH_S = 0.02  # a batch is 20 ms of work at most
 MAX_BATCH = 512  # more per claim gains nothing measurable and makes one record larger
 MAX_CLAIMS = 2  # in flight: one for idle runners, one for what comes after the running jobs
 MAX_FINISH_BYTES = 32 << 20  # half of what one request may carry
+ENDS = (StoreClosedError, FileReplacedError)  # after these the handle is of no use any more
 RETRY_S = 1.0  # wait before outcomes that could not be stored are sent again
 
 Started = list[tuple[bytes, int]]
@@ -173,10 +174,13 @@ class Link:
 
     def _failed(self, request: Finish, error: BaseException) -> None:
         """Keep the outcomes where sending them again can help; else end the claims by what can be said."""
-        if isinstance(error, StoreClosedError):
-            log.warning(
-                "%d outcomes are lost, the queue was closed: their jobs run again", len(request.outcomes)
-            )
+        if isinstance(error, ENDS):
+            count = len(request.outcomes)
+            if isinstance(error, FileReplacedError):
+                log.warning("%d outcomes are lost with the file that had their jobs", count)
+                self._crew.store_closed(error)
+            else:
+                log.warning("%d outcomes are lost, the queue was closed: their jobs run again", count)
             return
         log.warning("outcomes could not be stored: %s", error)
         again = list(request.outcomes)
@@ -226,9 +230,9 @@ class Link:
         )
         try:
             future = self._store.submit(request)
-        except StoreClosedError:
+        except StoreClosedError as error:
             self._open = False
-            self._crew.store_closed()
+            self._crew.store_closed(error)
             return
         self._claims[future] = (count, idle)
         future.add_done_callback(self._claimed)
@@ -250,9 +254,9 @@ class Link:
         self._crew.wake()
 
     def _claim_failed(self, error: BaseException) -> None:
-        if isinstance(error, StoreClosedError):
+        if isinstance(error, ENDS):
             self._open = False
-            self._crew.store_closed()
+            self._crew.store_closed(error)
         else:
             log.warning("claiming failed, trying again in %g s: %s", RETRY_S, error)
             self._crew.claim_again_at = monotonic() + RETRY_S

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.clock import monotonic
+from queuack_store.errors import FileReplacedError
 
 from queuack_worker.control import Message, Setup
 from queuack_worker.deaths import OomKills
@@ -71,6 +72,7 @@ class Supervisor:
         self._untold: list[dict[str, Any]] = []  # of jobs that died, for the hooks of a child that lives
         self._state = "running"
         self._asked: str | None = None
+        self._replaced: FileReplacedError | None = None
         self._leave_by = 0.0
         self._round_at = monotonic()
         self._selector = selectors.DefaultSelector()
@@ -107,7 +109,7 @@ class Supervisor:
         """Keep the children running until `drain` or `stop_now`; returns when all have ended.
 
         Raises:
-            WorkerStartError: children don't start.
+            WorkerStartError: children don't start. FileReplacedError: the file was deleted or replaced.
         """
         if stop is not None:
             threading.Thread(target=self._relay, args=(stop,), name="queuack-stop", daemon=True).start()
@@ -128,6 +130,8 @@ class Supervisor:
             self._selector.close()
             self._wake_read.close()
             self._wake_write.close()
+        if self._replaced is not None:
+            raise self._replaced
         if self._state == "failed":
             raise WorkerStartError(
                 f"{self._starts.in_a_row} children in a row ended before they were ready, and none has "
@@ -239,8 +243,15 @@ class Supervisor:
             self.events.emit("child_ready", child=child.number, pid=child.pid)
         elif message.do == "event" and message.name == "recycle":
             self._recycle(child, message.facts)
+        elif message.do == "event" and message.name == "file_replaced" and self._replaced is not None:
+            pass  # another child has said so
         elif message.do == "event":
             self.events.emit(message.name, message.level, child=child.number, **message.facts)
+            if (
+                message.name == "file_replaced"
+            ):  # children of the new file would be a pool that nobody started
+                self._replaced = FileReplacedError(message.facts["reason"])
+                self.drain()
         elif message.do in ("dying", "failed"):
             child.reason = child.reason or message.name
 

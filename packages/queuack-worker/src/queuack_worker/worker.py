@@ -111,7 +111,8 @@ class Worker:
 
         Raises:
             InvalidRequestError: `poll_interval` is not positive.
-            StoreClosedError: the queue was closed while the worker ran.
+            StoreClosedError: the queue was closed while the worker ran. FileReplacedError: its file was
+            deleted or replaced. WorkerStartError: its processes don't start.
         """
         if poll_interval <= 0:
             raise InvalidRequestError(f"poll_interval is {poll_interval!r}: give seconds above 0")
