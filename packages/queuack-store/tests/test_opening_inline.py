@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from queuack_store import DuckQueue
-from queuack_store.errors import StorageError
+from queuack_store.errors import FileReplacedError, StorageError
 from queuack_store.journal.disk import Disk
 from queuack_store.requests import Claim
-from queuack_store.sharing import ownership
+from queuack_store.sharing import ownership, server
 from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.places import Place
 from queuack_store.testing.tasks import LONG_S, boom, echo, finish
@@ -77,6 +77,22 @@ def test_after_a_fault_the_clients_of_this_process_start_an_owner(
             assert Place(path).announced()[0] != os.getpid()
             assert elsewhere.get_job(kept).status == "claimed"  # and what it held is still its own
         client.close()
+
+
+@pytest.mark.parametrize("gone", [("", ".lock", ".sock"), ("",), (".lock",)])
+def test_a_file_that_has_gone_ends_its_engine(
+    path: str, monkeypatch: pytest.MonkeyPatch, gone: tuple[str, ...]
+) -> None:
+    with DuckQueue(path, owner="inline") as queue:
+        queue.enqueue(echo, ("kept", "where only the lock has gone"))
+        claiming = queue.store.submit(Claim([("idle", 1)], 1, 1, LONG_S, "w", LONG_S))
+        for suffix in gone:
+            os.unlink(path + suffix)
+        monkeypatch.setattr(server, "CHECK_S", 0.0)
+        with pytest.raises(FileReplacedError, match="deleted or replaced"):
+            claiming.result(LONG_S)
+        with pytest.raises(FileReplacedError, match="deleted or replaced"):
+            queue.enqueue(echo, ("not acknowledged",))
 
 
 def test_opening_while_the_last_handle_closes(path: str) -> None:

@@ -118,6 +118,10 @@ class DuckQueue(Producing, Claiming, Watching, Following, Managing, Archiving):
         """Stop this handle's workers (they drain for up to 30 s), then close it; once is enough.
 
         Claims that were neither acked nor nacked go back unspent. Later calls raise StoreClosedError.
+
+        Raises:
+            FileReplacedError: the file was deleted or replaced while it was in use, and no call has said so
+            yet. OwnerTimeoutError: the owner does not answer. The handle is closed all the same.
         """
         try:
             self.stop_workers()

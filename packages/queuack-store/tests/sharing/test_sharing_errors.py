@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,84 @@ def test_a_deleted_file_is_noticed_by_both_sides(path: str, helpers: Any) -> Non
     new = ClientStore(path)
     assert new.call(Stats())["pending"] == 0
     new.close()
+    assert _left(path) == AT_REST
+
+
+def test_an_owner_whose_file_has_gone_leaves_though_nobody_asks(path: str, helpers: Any) -> None:
+    """Its clients say nothing, and a new handle can't find it: lock and socket are gone as well."""
+    old = ClientStore(path)
+    old.call(Enqueue([_job()]))
+    owner = helpers.owner_of(path)
+    shutil.rmtree(Path(path).parent)
+    helpers.wait_gone(owner)
+    with pytest.raises(FileReplacedError, match="deleted or replaced"):
+        old.call(Stats())
+    old.close()  # has said so already
+
+
+def test_two_owners_of_one_path_do_each_other_no_harm(path: str, helpers: Any) -> None:
+    """Until the old one has noticed, both are there: it must leave alone what is now another's."""
+    old = ClientStore(path)
+    old.call(Enqueue([_job()]))
+    owner = helpers.owner_of(path)
+    helpers.stop(owner)
+    for name in _left(path) - {"jobs.db.files"}:
+        os.unlink(os.path.join(os.path.dirname(path), name))
+    new = ClientStore(path)
+    new.call(Enqueue([_job(), _job()]))
+    os.kill(owner, signal.SIGCONT)
+    helpers.wait_gone(owner)
+    os.kill(helpers.owner_of(path), signal.SIGKILL)  # all that was acknowledged is on the disk all the same
+    assert new.call(Stats())["pending"] == 2
+    with pytest.raises(FileReplacedError):
+        old.call(Stats())
+    old.close()
+    new.close()
+    assert _left(path) == AT_REST
+
+
+def test_a_new_file_under_the_old_inode_is_another_file(path: str, helpers: Any) -> None:
+    """File systems give the inode of a deleted file to the next one."""
+    old = ClientStore(path)
+    old.call(Enqueue([_job()]))
+    owner = helpers.owner_of(path)
+    os.kill(owner, signal.SIGKILL)
+    helpers.wait_gone(owner)
+    for name in _left(path) - {"jobs.db.files"}:
+        os.unlink(os.path.join(os.path.dirname(path), name))
+    new = ClientStore(path)
+    old._courier.caller.known = Place(path).identity()  # as it happens, or not
+    with pytest.raises(FileReplacedError, match="it was database"):
+        old.call(Stats())
+    old.close()
+    assert new.call(Stats())["pending"] == 0
+    new.close()
+
+
+def test_closing_a_handle_says_that_its_file_has_gone(path: str, helpers: Any) -> None:
+    store = ClientStore(path)
+    store.call(Enqueue([_job()]))
+    owner = helpers.owner_of(path)
+    os.unlink(path)
+    with pytest.raises(FileReplacedError, match="deleted or replaced"):
+        store.close()
+    store.close()
+    helpers.wait_gone(owner)
+
+
+def test_a_lock_and_a_socket_that_were_deleted_hold_nobody_up(path: str, helpers: Any) -> None:
+    """The file is still the old owner's for a moment, and a new one waits for it."""
+    store = ClientStore(path)
+    store.call(Enqueue([_job()]))
+    owner = helpers.owner_of(path)
+    os.unlink(path + ".lock")
+    os.unlink(path + ".sock")
+    other = ClientStore(path)
+    assert other.call(Stats())["pending"] == 1
+    helpers.wait_gone(owner)
+    assert store.call(Stats())["pending"] == 1
+    store.close()
+    other.close()
     assert _left(path) == AT_REST
 
 

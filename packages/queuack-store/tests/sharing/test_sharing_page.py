@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any, get_args
@@ -31,8 +32,8 @@ def _meant(kind: Any) -> list[str]:
             meant.append(name)
             continue
         default = kind.__struct_defaults__[place - required]
-        value = default if isinstance(default, bool) else default.factory()
-        meant.append(f"{name}={str(value).lower()}")
+        value = default if isinstance(default, (bool, bytes)) else default.factory()
+        meant.append(f"{name}={json.dumps(value.hex() if isinstance(value, bytes) else value)}")
     return meant
 
 

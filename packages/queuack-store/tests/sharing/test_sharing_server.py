@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import shutil
 import socket
 from typing import Any
 
@@ -14,6 +15,7 @@ from queuack_store.jobs import NewJob, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Stats
 from queuack_store.sharing import connection as connections
 from queuack_store.sharing import frames
+from queuack_store.sharing import server as servers
 from queuack_store.sharing.client import ClientStore
 from queuack_store.sharing.server import Server
 
@@ -343,6 +345,28 @@ def test_a_deleted_socket_is_made_again(server: Server, path: str) -> None:
     other.call(Stats())
     other.close()
     store.close()
+
+
+@pytest.mark.parametrize("how", ["deleted", "renamed", "replaced", "folder", "lock"])
+def test_a_server_looks_after_its_place(
+    server: Server, path: str, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    folder = os.path.dirname(path)
+    if how == "replaced":
+        shutil.copy(path + ".lock", path + ".new")
+        os.replace(path + ".new", path)
+    elif how == "folder":
+        shutil.move(folder, folder + ".elsewhere")
+    elif how == "renamed":
+        os.rename(path, path + ".elsewhere")
+    else:
+        os.unlink(path if how == "deleted" else path + ".lock")
+    monkeypatch.setattr(servers, "CHECK_S", 0.0)
+    server.soon(lambda: None)
+    assert server.wants_to_leave.wait(PATIENCE_S)
+    assert server.engine.ended.wait(PATIENCE_S)
+    said = "lock was deleted or replaced" if how == "lock" else "jobs.db was deleted or replaced"
+    assert said in server.notes[-1]
 
 
 def test_an_inline_server_stays_and_goes_with_its_process(server: Server, path: str) -> None:

@@ -108,6 +108,7 @@ class DuckBackend:
             fresh = [record for record in records if record.cycle > self.cycle]
             if not fresh:
                 return
+            self._refuse_another()
             if self._outputs is not None:
                 # Before the rows: what is recorded will be applied, and after a crash both are done again.
                 self._outputs.remove(job_id for record in fresh for job_id in record.purged)
@@ -152,8 +153,18 @@ class DuckBackend:
         self._broken = True
         if self._path is None:
             raise StorageError("DuckDB's database in memory failed for good: its jobs are lost, open another")
+        self._refuse_another()
         self._connections.close()
         self._connect()
+
+    def _refuse_another(self) -> None:
+        """Stop where the path leads to another database, or to none: DuckDB opens files by name."""
+        if not self._log.database_is_in_place():
+            raise FileReplacedError(
+                f"{self._path} was deleted or replaced while it was in use: what was not yet in it may be in "
+                "its journal; put the file back, or open what is there now",
+                path=str(self._path),
+            )
 
     def _fence(self, cycle: int) -> None:
         """The log's file is not the one that was written to: look at what is really there."""
@@ -222,6 +233,8 @@ class DuckBackend:
         if self._path is None:
             return True
         with self._writing:
+            if not self._log.database_is_in_place():
+                return False  # the log and the journal at the path may be another database's by now
             if self._broken:
                 self._reopen()
             if not self._log.exists():
@@ -246,6 +259,7 @@ class DuckBackend:
             if self._closed:
                 return
             self._closed = True
+            ours = self._log.database_is_in_place()
             try:
                 if not self._broken and self._log.exists():
                     self.checkpoint()
@@ -254,10 +268,11 @@ class DuckBackend:
                 # DuckDB complains of objects that a thread still holds when the process ends.
                 self._connections.writer = None
                 del self._applier
-                self._log.closed()
+                if ours:
+                    self._log.closed()
                 if self._outputs is not None:
                     self._outputs.close()
-                if self._path is not None:
+                if self._path is not None and (ours or not self._path.exists()):
                     remove_leftovers(self._path)
 
     def abandon(self) -> None:

@@ -63,7 +63,11 @@ class Log:
         if self._path is None:
             return False
         known, self._inode = self._inode, _inode(self._path)
-        return (known is not None and known != self._inode) or _inode(self._database) != self._database_inode
+        return (known is not None and known != self._inode) or not self.database_is_in_place()
+
+    def database_is_in_place(self) -> bool:
+        """Return whether the path still leads to the database that was opened."""
+        return _inode(self._database) == self._database_inode
 
     def exists(self) -> bool:
         """Return whether there is anything that a checkpoint would move into the file."""

@@ -23,12 +23,8 @@ from queuack_store.requests import Claim, Copied, Enqueue, Finish, Verdict
 FULL_DISK_PAUSE_S = 0.5  # how long the engine rests before it tries a full disk again by itself
 REPLAY_RECORDS = 500  # per transaction when the journal's tail is replayed
 MAX_JOURNAL_BYTES = 64 << 20  # a checkpoint is due past this, whatever DuckDB's own log says
-WHILE_FULL = (
-    Finish,
-    Verdict,
-    CloseSession,
-    OpenSession,
-)  # what is still decided on a full disk, from the reserve
+# What is still decided on a full disk, from the reserve.
+WHILE_FULL = (Finish, Verdict, CloseSession, OpenSession)
 
 logger = logging.getLogger("queuack.engine")
 
@@ -129,6 +125,11 @@ class Engine:
         self._inbox.put(None)
         self._ended.wait()
 
+    def abort(self, error: QueuackError) -> None:
+        """End at once for a fault that was found outside: whoever waits, and whoever comes, is told of it."""
+        self._fault = error
+        self._inbox.put(error)
+
     def end(self, timeout: float) -> None:
         """End with the process, as far as it gets in `timeout` seconds: who still waits is not told."""
         self._with_process = True
@@ -147,6 +148,11 @@ class Engine:
     def failed(self) -> bool:
         """Whether it is ending for a fault: what it refuses now, the next engine may take."""
         return self._fault is not None
+
+    @property
+    def database_id(self) -> bytes:
+        """What tells this database from every other, also from one that got its inode."""
+        return self._backend.database_id
 
     @property
     def ended(self) -> threading.Event:
@@ -274,6 +280,8 @@ class Engine:
         return go
 
     def _housekeeping(self, item: Any) -> bool:
+        if isinstance(item, QueuackError):
+            raise item
         if isinstance(item, (_Rotate, _Release)):
             try:
                 if isinstance(item, _Rotate):
@@ -314,7 +322,7 @@ class Engine:
     def _die(self, error: BaseException) -> None:
         """End at once: nothing more may be acknowledged; the next owner recovers from the disk."""
         logger.critical("the engine ends: %s", error, exc_info=error)
-        self._fault = StorageError(f"the engine ended: {error}: open the queue again")
+        self._fault = self._fault or StorageError(f"the engine ended: {error}: open the queue again")
         self._stopping.set()
         self._journal.abandon()
         if self._on_fatal is not None:

@@ -119,6 +119,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 class Backend(Protocol):
     """The rows behind the engine, seen from it. One thread applies; reads run on threads of their own."""
 
+    database_id: bytes  # 16 random bytes, given to the file when it was made
+
     def snapshot(self) -> Snapshot:
         """Return the state as of the last applied cycle; called once, before anything else."""
         ...

@@ -100,6 +100,7 @@ class ClientStore:
 
         Raises:
             OwnerTimeoutError: the owner does not answer; this handle is closed all the same.
+            FileReplacedError: the file was deleted or replaced meanwhile, and no call has said so yet.
         """
         self._courier.close()
 

@@ -14,11 +14,11 @@ from typing import Any
 import msgspec
 
 from queuack_store.clock import monotonic
-from queuack_store.errors import OwnerLostError, QueuackError, StoreClosedError
+from queuack_store.errors import FileReplacedError, OwnerLostError, QueuackError, StoreClosedError
 from queuack_store.requests import Claim, Heartbeat, Request
 from queuack_store.sharing import frames
 from queuack_store.sharing.calls import Call, Holds, decode_reply, hand_back
-from queuack_store.sharing.dialing import DIAL_S, Caller, Dialler, GivenUpError, Line, silent
+from queuack_store.sharing.dialing import DIAL_S, Caller, Dialler, GivenUpError, Line, replaced, silent
 from queuack_store.sharing.link import Link
 from queuack_store.sharing.places import Place
 
@@ -59,6 +59,7 @@ class Courier:
         self._holds = Holds()
         self._parting: Call | None = None
         self._losses = 0
+        self._told = False  # a caller has heard that the file was replaced
         self._tick_at = self._beat_at = self._redial_at = 0.0
 
     def forked(self, caller: Caller) -> None:
@@ -135,7 +136,9 @@ class Courier:
 
         Raises:
             OwnerTimeoutError: the owner does not answer; this end is closed all the same.
+            FileReplacedError: what was stored is not in the file at the path, and no call has said so.
         """
+        gone = None if self._told or self._closed else replaced(self.place, self.caller)
         if self._link is None:
             for call in [call for call in list(self._calls.values()) if not call.waits]:
                 self.lead(call, BEAT_S)  # what was submitted during a takeover still counts
@@ -150,6 +153,8 @@ class Courier:
         self._end()
         if link is not None and not done:
             raise silent(self.place, link.pid, CLOSE_S)
+        if gone is not None:
+            raise gone
 
     def _end(self) -> None:
         self._ended = True
@@ -280,6 +285,7 @@ class Courier:
 
     def _answer(self, seq: int, value: Any) -> None:
         self._losses = 0
+        self._told = self._told or isinstance(value, FileReplacedError)
         call = self._calls.get(seq)
         if call is None:
             if seq in self._withdrawn:
@@ -360,6 +366,7 @@ class Courier:
             self._fail(list(self._calls.values()), error)
 
     def _fail(self, calls: list[Call], error: QueuackError) -> None:
+        self._told = self._told or (bool(calls) and isinstance(error, FileReplacedError))
         with self._lock:
             for call in calls:
                 self._calls.pop(call.seq, None)

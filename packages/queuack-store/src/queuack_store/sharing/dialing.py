@@ -46,11 +46,16 @@ class Line:
 
 
 class Caller:
-    """What a client says in its hello; `known` is the file it was connected to before, or None."""
+    """What a client says in its hello, and which file it was connected to before.
+
+    Attributes:
+        known: its (device, inode), None where there was no file. database: its id, empty where unknown.
+    """
 
     def __init__(self, info: SessionInfo) -> None:
         self.info = info
         self.known: tuple[int, int] | None = None
+        self.database = b""
 
 
 class Dialler:
@@ -97,14 +102,9 @@ class Dialler:
             self._pause = min(self._pause * 1.5, _RETRY_S[1])
 
     def _check_file(self) -> None:
-        known = self._caller.known
-        found = self._place.identity()
-        if known is not None and found != known:
-            raise FileReplacedError(
-                f"{self._place.path} was deleted or replaced while it was in use (it was device {known[0]}, "
-                f"inode {known[1]}; there is now {found or 'nothing'}): close this handle and open a new one",
-                path=self._place.path,
-            )
+        error = replaced(self._place, self._caller)
+        if error is not None:
+            raise error
 
     def _start(self) -> bool:
         """Become the one who starts the owner, where nobody holds the lock."""
@@ -166,8 +166,16 @@ class Dialler:
         if answer is None:
             sock.close()
             return None
+        known = self._caller.database
+        if known and answer.database != known:  # the inode of a deleted file is given to the next one
+            sock.close()
+            raise FileReplacedError(
+                f"{self._place.path} was deleted or replaced while it was in use (it was database "
+                f"{known.hex()}, it is now {answer.database.hex()}): close this handle and open a new one",
+                path=self._place.path,
+            )
         line.lost = answer.lost
-        self._caller.known = identity if device else None
+        self._caller.known, self._caller.database = identity if device else None, answer.database
         return line
 
     def _answer(self, line: Line) -> frames.Welcome | None:
@@ -200,6 +208,19 @@ class Dialler:
             f"holds {self._place.lock} and serves nobody; see {self._place.log}",
             path=self._place.path,
         )
+
+
+def replaced(place: Place, caller: Caller) -> FileReplacedError | None:
+    """Return the error to raise where the path leads to another file than the caller's, or to none."""
+    known, found = caller.known, place.identity()
+    if known is None or found == known:
+        return None
+    now = "there is nothing now" if found is None else f"it is now device {found[0]}, inode {found[1]}"
+    return FileReplacedError(
+        f"{place.path} was deleted or replaced while it was in use (it was device {known[0]}, "
+        f"inode {known[1]}; {now}): close this handle and open a new one",
+        path=place.path,
+    )
 
 
 def silent(place: Place, pid: int, seconds: float) -> OwnerTimeoutError:

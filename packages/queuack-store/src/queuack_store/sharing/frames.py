@@ -69,11 +69,15 @@ class Bye(Message, frozen=True, tag="bye"):
 
 
 class Welcome(Message, frozen=True, tag="welcome"):
-    """The session is open. `lost` are those of its claims that it no longer holds."""
+    """The session is open. `lost` are those of its claims that it no longer holds.
+
+    `database` tells this database from every other, also from one that was given its inode later.
+    """
 
     protocol: int
     pid: int
     lost: list[bytes] = []
+    database: bytes = b""
 
 
 class ReplyMessage(Message, frozen=True, tag="reply"):

@@ -33,6 +33,7 @@ class Lobby:
         self._greeting: dict[Connection, float] = {}  # when each must have said hello, in that order
         self._accept_at: float | None = None
         self._listener, self.address = listen(server.place)
+        self._sign = identity(self.address)
         server.selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def deadlines(self) -> list[float | None]:
@@ -60,13 +61,15 @@ class Lobby:
         self._accept_at = None
         self._listener.close()
         self._listener, self.address = listen(self._server.place)
+        self._sign = identity(self.address)
         self._server.lock.announce(self.address)
         self._server.selector.register(self._listener, selectors.EVENT_READ, self._accept)
 
     def take_down_the_sign(self) -> None:
-        """Remove the socket's name; who has found it already is still answered."""
+        """Remove the socket's name where it is still ours; who has found it already is still answered."""
         try:
-            os.unlink(self.address)
+            if identity(self.address) == self._sign:
+                os.unlink(self.address)
         except OSError:
             pass
 

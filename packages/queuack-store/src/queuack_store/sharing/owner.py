@@ -11,9 +11,11 @@ import logging
 import os
 import signal
 import sys
+import time
 
 import msgspec
 
+from queuack_store.clock import monotonic
 from queuack_store.errors import FileInUseError, to_wire
 from queuack_store.sharing import ownership
 from queuack_store.sharing.ownerlog import OwnerLog
@@ -21,6 +23,8 @@ from queuack_store.sharing.places import Place
 from queuack_store.sharing.server import Server
 from queuack_store.sharing.serving import serve
 
+IN_USE_S = 5.0  # how long a file that is open elsewhere is waited for: an owner that lost its lock leaves
+_IN_USE_PAUSE_S = 0.1
 EXIT_FAILED = 1
 EXIT_FATAL = 70  # the engine must not go on; the next owner recovers from what is on disk
 
@@ -82,7 +86,15 @@ def _open(place: Place, lock: ownership.Lock, log: OwnerLog) -> Server:
         log.note(f"ended: {type(error).__name__}: {error}")
         os._exit(EXIT_FATAL)
 
-    engine = open_engine(place.path, on_fatal=fatal)
+    deadline = monotonic() + IN_USE_S
+    while True:
+        try:
+            engine = open_engine(place.path, on_fatal=fatal)
+            break
+        except FileInUseError:
+            if monotonic() >= deadline:
+                raise
+            time.sleep(_IN_USE_PAUSE_S)
     try:
         server = serve(engine, lock, stays=False, note=log.note)
     except BaseException:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from queuack_store.clock import monotonic
 from queuack_store.engine.inbox import Ask, CloseSession
-from queuack_store.errors import QueuackError
+from queuack_store.errors import FileReplacedError, QueuackError
 from queuack_store.sharing import desk, frames, greeting, peers
 from queuack_store.sharing.connection import DEAD, GREETING, LEAVING, OPEN, Connection, Hail
 from queuack_store.sharing.forking import close_quietly, let_go_in_child
@@ -26,7 +26,7 @@ from queuack_store.sharing.ownership import Lock
 LINGER_S = 3.0  # how long an owner stays when its clients vanished without a word
 FIRST_LINGER_S = 10.0  # and when none has come yet
 GREETING_S = 10.0  # how long a connection may take to say hello
-CHECK_S = 2.0  # how often, while awake anyway, the file at the path is compared with the one that is open
+CHECK_S = 2.0  # how often, while anybody is here, the file at the path is compared with the one that is open
 LAST_WORDS_S = 2.0  # how long clients may take to read their last replies
 MAX_LAST_READS = 1_024  # of a process that has ended: more than a socket's buffer holds
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
@@ -39,6 +39,10 @@ class Engine(Protocol):
         """Take an ask, from any thread."""
         ...
 
+    def abort(self, error: QueuackError) -> None:
+        """End at once, telling everybody why."""
+        ...
+
     def stop(self) -> None:
         """Answer what there is, apply it, close the file; does nothing the second time."""
         ...
@@ -46,6 +50,11 @@ class Engine(Protocol):
     @property
     def failed(self) -> bool:
         """Whether it is ending for a fault."""
+        ...
+
+    @property
+    def database_id(self) -> bytes:
+        """What tells its database from every other."""
         ...
 
     @property
@@ -175,7 +184,10 @@ class Server:
         os.read(self._wake_out, 65_536)
 
     def _patience(self) -> float | None:
-        times = [at for at in (self._leave_at, *self.lobby.deadlines()) if at is not None]
+        # No event tells a process that a file it must not open (it would lose DuckDB's lock) has gone.
+        watches = (self.connections or self._stays) and not self.leaving
+        look_at = self._checked_at + CHECK_S if watches else None
+        times = [at for at in (self._leave_at, look_at, *self.lobby.deadlines()) if at is not None]
         return max(0.0, min(times) - monotonic()) if times else None
 
     def _look_at_the_clock(self) -> None:
@@ -196,10 +208,16 @@ class Server:
         """Return whether file and lock at the path are still this owner's; leave where they are not."""
         self._checked_at = monotonic()
         if self.identity is not None and self.place.identity() != self.identity:
-            self._leave(f"{self.place.path} was deleted or replaced")
+            self._give_up_place(self.place.path)
         elif not self.lock.is_in_place():
-            self._leave(f"{self.place.lock} was deleted or replaced")
+            self._give_up_place(self.place.lock)
         return not self.leaving
+
+    def _give_up_place(self, what: str) -> None:
+        self._leave(f"{what} was deleted or replaced")
+        if self._stays:  # the handles of this process have no connection whose end would tell them
+            text = f"{what} was deleted or replaced while {self.place.path} was in use: open the queue again"
+            self.engine.abort(FileReplacedError(text, path=self.place.path))
 
     # -- coming ------------------------------------------------------------------------------------
 
@@ -230,7 +248,9 @@ class Server:
             connection.fail(value)
             self.drop(connection, "was not let in")
         else:
-            connection.send(frames.encode(frames.Welcome(frames.PROTOCOL, os.getpid(), list(value or ()))))
+            database = self.engine.database_id
+            welcome = frames.Welcome(frames.PROTOCOL, os.getpid(), list(value or ()), database)
+            connection.send(frames.encode(welcome))
 
     def submit(self, connection: Connection, request: Any, tag: Any) -> None:
         """Hand a request of the session itself to the engine."""
