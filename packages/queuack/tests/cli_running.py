@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-COMMAND = [sys.executable, "-m", "queuack.cli.main"]
+COMMAND = [sys.executable, "-m", "queuack"]
 
 
 class Answer(NamedTuple):

@@ -25,7 +25,13 @@ def test_a_healthy_file_at_rest_and_in_use(cli: Cli, folder: Path) -> None:
     answer = cli("doctor")
     assert answer.code == 0
     assert "nothing is wrong" in answer.out
-    with DuckQueue("duckqueue.db"):
+    with DuckQueue("duckqueue.db") as queue:
+        queue.enqueue(len, ("quack",))
+        queue.pause()
+        queue.set_retention({"done": "14d"})
+        said = cli("doctor").out
+        for text in ("owner      yes\n", "1 pending\n", "done 14 d 0 h\n", "queues that are paused: 1\n"):
+            assert text in said
         found = cli("doctor", "--json").json()
         assert (found["healthy"], found["path"]) == (True, str(folder / "duckqueue.db"))
         busy = cli("repair")

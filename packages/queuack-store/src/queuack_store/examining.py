@@ -120,7 +120,7 @@ def _add_rows(diagnosis: Diagnosis, broken: list[Any], stuck: list[Any]) -> None
             "restore a backup",
         )
     for kind, count in stuck:
-        diagnosis.add("warning", "stuck", f"{count:,} {kind}", _STUCK_ADVICE)
+        diagnosis.add("warning", "stuck", f"{kind}: {count:,}", _STUCK_ADVICE)
 
 
 def _examine_journal(diagnosis: Diagnosis, found: Inspection) -> None:

@@ -67,6 +67,11 @@ def _fact(fact: tuple[str, Any]) -> tuple[str, Any]:
     name, value = fact
     if name.endswith("_bytes") and isinstance(value, int):
         return name.removesuffix("_bytes").replace("_", " "), output.size(value)
+    if name == "retention_seconds":
+        ages = [f"{status} {output.duration(seconds)}" for status, seconds in value.items()]
+        return "retention", ", ".join(ages) or "none: what has ended stays"
     if isinstance(value, dict):
-        value = ", ".join(f"{count:,} {key}" for key, count in value.items()) or "none"
+        value = ", ".join(f"{count:,} {key}" for key, count in value.items() if count) or "none"
+    if isinstance(value, bool):
+        value = "yes" if value else "no"
     return name.replace("_", " "), value
