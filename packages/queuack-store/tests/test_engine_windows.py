@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
 from queuack_store.engine import window
 from queuack_store.engine.inbox import OpenSession
+from queuack_store.engine.refill import Refiller
 from queuack_store.jobs import NewJob, NewRun, Outcome, SessionInfo
 from queuack_store.requests import Claim, Enqueue, Finish
 from queuack_store.testing.bench import Bench
@@ -39,6 +42,16 @@ def test_far_too_much_at_once_costs_one_cycle_and_comes_in_order() -> None:
 QUEUES, EACH, ROUNDS = 40, 30, 5
 
 
+def many_queues(bench: Bench, queues: int, each: int) -> tuple[Callable[..., Any], Iterator[bytes]]:
+    """Fill every queue; return how to ask, and more ids."""
+    ask = partial(bench.ask, SESSION)
+    ask(OpenSession(SessionInfo(SESSION, pid=1)))
+    ids = (n.to_bytes(16, "big") for n in itertools.count(1))
+    for queue in range(queues):
+        ask(Enqueue([NewJob(next(ids), "t:f", b"", queue=f"q{queue}") for _ in range(each)]))
+    return ask, ids
+
+
 def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -53,11 +66,7 @@ def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
 
     monkeypatch.setattr(bench.core.lookup, "read", counted)
 
-    ask = partial(bench.ask, SESSION)
-    ask(OpenSession(SessionInfo(SESSION, pid=1)))
-    ids = iter(n.to_bytes(16, "big") for n in range(1, QUEUES * EACH + 1))
-    for queue in range(QUEUES):
-        ask(Enqueue([NewJob(next(ids), "t:f", b"", queue=f"q{queue}") for _ in range(EACH)]))
+    ask, _ = many_queues(bench, QUEUES, EACH)
     filled = reads
     for _ in range(ROUNDS):
         for queue in range(QUEUES):
@@ -65,3 +74,35 @@ def test_many_queues_that_fill_memory_are_not_read_for_a_job_at_a_time(
             ask(Finish([Outcome(job.id, job.claim)]))
     # A read scans the file and all that is in memory: it is worth making for a few jobs, not for each.
     assert reads - filled <= QUEUES * ROUNDS // 4
+
+
+def test_with_memory_full_a_cycle_of_an_enqueue_looks_at_no_other_queue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(window, "MAX_WINDOW_JOBS", 500)
+    bench, balancing, looks, queues = Bench(), False, 0, 60
+    ask, ids = many_queues(bench, queues, 20)
+
+    def counted(kind: str) -> None:
+        plain = getattr(window.Window, kind)
+
+        def look(*arguments: Any) -> Any:
+            nonlocal looks
+            looks += balancing  # the bench looks, too
+            return plain(*arguments)
+
+        monkeypatch.setattr(window.Window, kind, look)
+
+    def balance(refiller: Refiller) -> None:
+        nonlocal balancing
+        balancing = True
+        plain_balance(refiller)
+        balancing = False
+
+    plain_balance = Refiller.balance
+    monkeypatch.setattr(Refiller, "balance", balance)
+    for kind in ("__len__", "payload", "wants_refill"):
+        counted(kind)
+    for queue in range(queues):
+        ask(Enqueue([NewJob(next(ids), "t:f", b"", queue=f"q{queue}")]))
+    assert looks <= queues // 4

@@ -13,6 +13,8 @@ from queuack_store.jobs import JobView, NewJob, NewRun, SessionInfo, StoredJob
 from queuack_store.states import CANCELLED, DONE, ENDED, FAILED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from queuack_store.engine.tallies import Tally
 
 CANCELLING = "cancelling"  # of a run: cancelled, but some of its jobs are still being stopped
@@ -23,9 +25,9 @@ class Queue:
 
     __slots__ = ("counts", "name", "paused", "tallies", "warned", "window")
 
-    def __init__(self, name: str, window: Window[Job]) -> None:
+    def __init__(self, name: str, new_window: Callable[[Queue], Window[Job]]) -> None:
         self.name = name
-        self.window = window
+        self.window = new_window(self)
         self.counts: dict[str, int] = {}
         self.tallies: dict[str, Tally] = {}  # where the jobs of each task are counted
         self.paused = False

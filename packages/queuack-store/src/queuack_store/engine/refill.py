@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.engine import window as bounds
-from queuack_store.engine.entries import Job, Run
+from queuack_store.engine.entries import Job, Queue
 from queuack_store.engine.reads import ReadDelayed, ReadReady
 from queuack_store.engine.state import delay_key, lineage, microseconds, ready_key
 from queuack_store.engine.window import LOW_WATER, REFILL_JOBS, Window
 from queuack_store.states import DELAYED, PENDING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from queuack_store.engine.core import Core
     from queuack_store.engine.window import Key
@@ -43,33 +43,26 @@ class Refiller:
         state = self._core.state
         if state.load.over():
             self._trim()
-        partial = [q for q in state.queues.values() if q.window.frontier is not None and not q.paused]
-        runs = [r for r in state.runs.values() if r.window is not None and r.window.frontier is not None]
-        if state.delayed.frontier is None and not partial and not runs:
+        partial = state.load.partial
+        if not partial:
             return
         self._room = bounds.MAX_WINDOW_JOBS - state.load.entries
         self._room_bytes = bounds.MAX_WINDOW_BYTES - state.load.payload
-        limit = max(MIN_REFILL, REFILL_JOBS // max(1, len(partial) + len(runs)))
+        limit = max(MIN_REFILL, REFILL_JOBS // len(partial))
         low = min(LOW_WATER, limit * 4 // 5)
-        if self._is_full():  # `_rows` finds it, too, but a thousand queues feel its price in each cycle
-            partial = [queue for queue in partial if not len(queue.window)]
-        for queue in partial:
-            rows = self._rows(queue.window, low, limit)
+        for window in list(self._drained() if self._is_full() else partial):
+            if isinstance(window.of, Queue) and window.of.paused:
+                continue
+            rows = self._rows(window, low, limit)
             if rows:
-                read = ReadReady(queue.name, None, _key(queue.window), rows, self._bytes())
-                self._order(queue.window, read, ready_key, _of_queue(queue))
-        for run in runs:
-            assert run.window is not None
-            rows = self._rows(run.window, low, limit)
-            if rows:
-                read = ReadReady(None, run.spec.id, _key(run.window), rows, self._bytes())
-                self._order(run.window, read, ready_key, _of_run(run))
-        rows = self._rows(state.delayed, low, limit)
-        if rows:
-            after = state.delayed.frontier
-            due = (after[0] / 1_000_000, after[1]) if after is not None and after[1] >= 0 else None
-            read_due = ReadDelayed(due, rows, self._bytes())
-            self._order(state.delayed, read_due, delay_key, lambda job: job.status is DELAYED)
+                self._order(window, rows)
+
+    def _drained(self) -> Iterable[Window[Job]]:
+        """Return the windows that ran empty: all that get any rows while all together are full."""
+        drained = self._core.state.load.drained
+        for window in [window for window in drained if len(window)]:
+            del drained[window]  # filled meanwhile
+        return drained
 
     def _is_full(self) -> bool:
         """Return whether all windows together lack room for as many jobs as a read is worth."""
@@ -100,10 +93,27 @@ class Refiller:
         self._room_bytes -= rows * (window.typical or 0)
         return rows
 
-    def _order(
+    def _order(self, window: Window[Job], rows: int) -> None:
+        """Read the rows after the frontier of a queue's window, a run's, or that of all delayed jobs."""
+        of, after, size = window.of, window.frontier, self._bytes()
+        known = None if after is None or after[1] < 0 else after
+        if of is None:
+            due = known and (known[0] / 1_000_000, known[1])
+            self._read(window, ReadDelayed(due, rows, size), delay_key, lambda job: job.status is DELAYED)
+            return
+        key = known and (int(known[0]), known[1])
+        if isinstance(of, Queue):
+            read = ReadReady(of.name, None, key, rows, size)
+            self._read(window, read, ready_key, lambda job: job.status is PENDING and job.queue is of)
+        else:
+            read = ReadReady(None, of.spec.id, key, rows, size)
+            mine = lambda job: job.status is PENDING and of in lineage(job.run)  # noqa: E731
+            self._read(window, read, ready_key, mine)
+
+    def _read(
         self, window: Window[Job], read: Any, key_of: Callable[[Job], Key], mine: Callable[[Job], bool]
     ) -> None:
-        """Read the rows after the frontier; memory knows better of those that changed since."""
+        """Read the rows; memory knows better of those that changed since."""
         core, asked, since, moves = self._core, window.frontier, self._core.state.applied, window.moves
         window.loading = True
 
@@ -134,16 +144,19 @@ class Refiller:
         core.lookup.read(read, rows_came)
 
     def _trim(self) -> None:
-        """Halve the largest window: the worse half is on disk and comes back when its turn is near.
+        """Halve the largest windows: their worse halves are on disk and come back when their turn is near.
 
         One that got far too much at once keeps no more than half of what all may hold.
         """
         state = self._core.state
         windows = [q.window for q in state.queues.values()] + [state.delayed]
         windows += [r.window for r in state.runs.values() if r.window is not None]
-        largest = max(windows, key=len if state.load.entries > state.load.payload // 800 else Window.payload)
-        kept = max(1, min(len(largest), bounds.MAX_WINDOW_JOBS) // 2)
-        state.forget_clean(largest.keep_best(kept), self._core.lookup.floor())
+        size = len if state.load.entries > state.load.payload // 800 else Window.payload
+        for window in sorted(windows, key=size, reverse=True):
+            if not state.load.over():
+                break
+            kept = max(1, min(len(window), bounds.MAX_WINDOW_JOBS) // 2)
+            state.forget_clean(window.keep_best(kept), self._core.lookup.floor())
 
 
 def key_of_row(row: Any, key_of: Callable[[Job], Key]) -> Key:
@@ -151,16 +164,3 @@ def key_of_row(row: Any, key_of: Callable[[Job], Key]) -> Key:
     if key_of is ready_key:
         return (-row.priority, row.seq)
     return (microseconds(row.execute_after), row.seq)
-
-
-def _key(window: Window[Job]) -> tuple[int, int] | None:
-    after = window.frontier
-    return None if after is None or after[1] < 0 else (int(after[0]), after[1])
-
-
-def _of_queue(queue: Any) -> Callable[[Job], bool]:
-    return lambda job: job.status is PENDING and job.queue is queue
-
-
-def _of_run(run: Run) -> Callable[[Job], bool]:
-    return lambda job: job.status is PENDING and run in lineage(job.run)

@@ -87,12 +87,12 @@ class State:
         """Return the queue, made on first use."""
         queue = self.queues.get(name)
         if queue is None:
-            queue = self.queues[name] = Queue(name, self.new_window())
+            queue = self.queues[name] = Queue(name, self.new_window)
         return queue
 
-    def new_window(self) -> Window[Job]:
-        """Return an empty window over ready jobs."""
-        return Window(self.load, _ready_entry, _payload_size)
+    def new_window(self, of: Queue | Run) -> Window[Job]:
+        """Return an empty window over the ready jobs of a queue or a run."""
+        return Window(self.load, _ready_entry, _payload_size, of)
 
     def dirty(self, job: Job) -> bool:
         """Return whether memory knows something of this job that DuckDB does not."""
@@ -221,6 +221,7 @@ class State:
         del self.runs[run.spec.id]
         if run.window is not None:
             run.window.clear()
+            run.window.frontier = None
             run.window = None  # a job that still knows the run offers itself to nobody
 
     def adopt(self, row: StoredJob) -> Job:

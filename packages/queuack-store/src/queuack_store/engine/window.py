@@ -22,13 +22,15 @@ NOTHING: Key = (float("-inf"), -1)  # a frontier that covers nothing
 
 
 class Load:
-    """How much all windows hold together; shared by them."""
+    """How much all windows hold together, and which of them lack something; shared by them."""
 
-    __slots__ = ("entries", "payload")
+    __slots__ = ("drained", "entries", "partial", "payload")
 
     def __init__(self) -> None:
         self.entries = 0
         self.payload = 0
+        self.partial: dict[Window[Any], None] = {}  # those that have a frontier
+        self.drained: dict[Window[Any], None] = {}  # those of them that ran empty, some filled since
 
     def over(self) -> bool:
         """Return whether the windows hold more than they may."""
@@ -36,17 +38,31 @@ class Load:
 
 
 class Window(Generic[T]):
-    """A heap of the best jobs of one order. `frontier` None: everything is in memory."""
+    """A heap of the best jobs of one order."""
 
-    __slots__ = ("_heap", "_live", "_load", "_payload", "_size_of", "frontier", "loading", "moves", "typical")
+    __slots__ = (
+        "_frontier",
+        "_heap",
+        "_live",
+        "_load",
+        "_payload",
+        "_size_of",
+        "loading",
+        "moves",
+        "of",
+        "typical",
+    )
 
-    def __init__(self, load: Load, live: Callable[[T, Key], bool], size_of: Callable[[T], int]) -> None:
+    def __init__(
+        self, load: Load, live: Callable[[T, Key], bool], size_of: Callable[[T], int], of: Any = None
+    ) -> None:
+        self.of = of  # the queue or the run whose jobs they are, where they are one's
         self._heap: list[tuple[float, int, T]] = []
         self._load = load
         self._live = live  # whether an entry's job still stands under this key
         self._size_of = size_of
         self._payload = 0
-        self.frontier: Key | None = None
+        self._frontier: Key | None = None
         self.loading = False  # a refill is under way
         self.moves = 0  # how often the frontier was lowered: rows that were asked before are of no use then
         self.typical: int | None = None  # bytes of payload of a job, as the last refill or trim found them
@@ -54,13 +70,32 @@ class Window(Generic[T]):
     def __len__(self) -> int:
         return len(self._heap)
 
+    @property
+    def frontier(self) -> Key | None:
+        """The key up to which all jobs are in memory; None: everything is."""
+        return self._frontier
+
+    @frontier.setter
+    def frontier(self, key: Key | None) -> None:
+        self._frontier = key
+        if key is None:
+            self._load.partial.pop(self, None)
+            self._load.drained.pop(self, None)
+        else:
+            self._load.partial[self] = None
+            self._note_drained()
+
+    def _note_drained(self) -> None:
+        if not self._heap and self._frontier is not None:
+            self._load.drained[self] = None
+
     def covers(self, key: Key) -> bool:
         """Return whether a job with this key belongs in memory."""
-        return self.frontier is None or key <= self.frontier
+        return self._frontier is None or key <= self._frontier
 
     def offer(self, key: Key, job: T) -> bool:
         """Take the job in where the window covers it; say whether it did."""
-        if self.frontier is not None and key > self.frontier:
+        if self._frontier is not None and key > self._frontier:
             return False
         heapq.heappush(self._heap, (key[0], key[1], job))
         size = self._size_of(job)
@@ -87,6 +122,7 @@ class Window(Generic[T]):
         """Drop the first entry: the job that `peek` gave."""
         job = heapq.heappop(self._heap)[2]
         self._forget(job)
+        self._note_drained()
 
     def _forget(self, job: T) -> None:
         size = self._size_of(job)
@@ -96,7 +132,7 @@ class Window(Generic[T]):
 
     def wants_refill(self, low: int) -> bool:
         """Return whether more should be fetched from disk now: fewer than `low` are left here."""
-        return self.frontier is not None and not self.loading and len(self._heap) < low
+        return self._frontier is not None and not self.loading and len(self._heap) < low
 
     def entries(self) -> Iterator[T]:
         """Iterate over all entries' jobs, stale ones included, in no order."""
@@ -127,6 +163,7 @@ class Window(Generic[T]):
         for entry in self._heap:
             self._forget(entry[2])
         self._heap.clear()
+        self._note_drained()
 
     def payload(self) -> int:
         """Return the bytes of payload in this window."""

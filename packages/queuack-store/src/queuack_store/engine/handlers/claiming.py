@@ -167,7 +167,7 @@ def _best(
 def run_window(core: Core, run: Run) -> Window[Job]:
     """Return the window over one run's ready jobs; made, and then filled from disk, where it has none."""
     if run.window is None:
-        run.window = core.state.new_window()
+        run.window = core.state.new_window(run)
         run.window.frontier = NOTHING
     return run.window
 

@@ -128,7 +128,7 @@ def add_run(core: Core, spec: NewRun, jobs: int) -> Run:
     state = core.state
     parent = state.runs.get(spec.parent_id) if spec.parent_id else None
     run = Run(spec, core.now, parent)
-    run.window = state.new_window()
+    run.window = state.new_window(run)
     state.runs[spec.id] = run
     core.draft.new_runs.append(RunRow(spec, core.now, jobs))
     core.draft.on_rollback(lambda: state.forget_run(run))
