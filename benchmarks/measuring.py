@@ -96,6 +96,11 @@ def rss_mb(pid: int) -> float:
     return _megabytes(Path(f"/proc/{pid}/status"), "VmRSS:")
 
 
+def peak_rss_mb(pid: int) -> float:
+    """Return the most resident memory that a process has had."""
+    return _megabytes(Path(f"/proc/{pid}/status"), "VmHWM:")
+
+
 def pss_mb(pid: int) -> float:
     """Return the resident memory of a process, what it shares counted by its share."""
     return _megabytes(Path(f"/proc/{pid}/smaps_rollup"), "Pss:")

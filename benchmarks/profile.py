@@ -23,6 +23,7 @@ from pathlib import Path
 
 from queuack_store import DuckQueue
 
+from benchmarks.dag import chain, fan, layers, once
 from benchmarks.loads.enqueueing import _batches, _one, _processes, _threads
 from benchmarks.loads.stage import fill, owner_pid, warm, worker
 from benchmarks.measuring import children, wait_until
@@ -40,6 +41,7 @@ PARTS = [  # the first that fits names the part; a frame is "function (file:line
     (r"queuack_store/(payload|callables|calls|ids|names|producing)", "call: pickle, names, id"),
     (r"benchmarks/loads/tasks", "user code"),
     (r"queuack_worker/", "worker: run, report"),
+    (r"queuack_dag/|networkx/", "dag: describe, plan"),
 ]
 WAITS = re.compile(
     r"selectors\.py|threading\.py|^(Link\.)?wait .*link\.py|^(Disk\.)?sync .*disk\.py|watch\.py"
@@ -92,6 +94,9 @@ LOADS: dict[str, Callable[[str, str, bool], None]] = {
     "8 processes": _enqueue(_processes, 6_000),
     "batches": _enqueue(_batches, 300_000),
     "drain": _drain,
+    "dag, layers": _enqueue(lambda queue, count: once(queue, layers, count), 20_000),
+    "dag, chain": _enqueue(lambda queue, count: once(queue, chain, count), 4_000),
+    "dag, fan": _enqueue(lambda queue, count: once(queue, fan, count), 40_000),
 }
 
 

@@ -4,7 +4,8 @@
 
 It reads all `*.json` of the folder, in the form that the package's docstring describes; peers' rows in
 them stand beside ours. What bounds a figure is told in `bounds.json`, by measure (for one that is
-compared with an empty queue: with ", 1,000,000 pending"). The README's small table is made of the same rows.
+compared with an empty queue: with ", 1,000,000 pending"; for one that grows: with " by payload" and the
+like). The README's small table is made of the same rows.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from benchmarks.results import OURS, Judged, Results, faster_peers, times_as_goo
 HERE = Path(__file__).resolve().parent
 README = ROOT / "README.md"
 MARKS = ("<!-- figures: written by make bench-page -->", "<!-- end of figures -->")
+FLAT = 1.5  # times the lowest: what varies by less from run to run
 README_MEASURES = ("drain, 2 processes", "enqueue, 1 producer", "batch of 10,000", "enqueue to start, p50")
 
 
@@ -44,7 +46,7 @@ def page(results: Results, plots: Iterable[str] = ()) -> str:
         mine = [one for one in judged if one.target["table"] == table]
         lines += ["", f"## {title}", "", *_table(mine, bounds), *_beside(results, table)]
         lines += _others(results, table, {one.measure for one in mine} | set(results.compared(table)))
-    lines += _growth(results, list(plots))
+    lines += _growth(results, list(plots), bounds)
     lines += ["", "## How to do it again", "", *_again()]
     lines += ["", "## Where it was measured", "", *_machines(results)]
     return "\n".join(lines) + "\n"
@@ -180,7 +182,7 @@ def _others(results: Results, table: str, told: set[str]) -> Iterator[str]:
         yield f"| {row['measure']} | {_figure(row)} | {span} | {_settings(row)} |"
 
 
-def _growth(results: Results, plots: list[str]) -> Iterator[str]:
+def _growth(results: Results, plots: list[str], bounds: dict[str, str]) -> Iterator[str]:
     rows = [row for row in results.rows if row["table"] == "growth"]
     if not rows:
         return
@@ -195,12 +197,22 @@ def _growth(results: Results, plots: list[str]) -> Iterator[str]:
             columns = columns[:: len(columns) // 4] + columns[-1:]
         columns = list(dict.fromkeys(columns))
         yield ""
-        yield f"| by {kind} | unit | {' | '.join(f'{column:,}' for column in columns)} |"
-        yield "|---|---|" + "---|" * len(columns)
+        grows = len(columns) > 1
+        why = " why it is not flat |" if grows else ""
+        yield f"| by {kind} | unit | {' | '.join(f'{column:,}' for column in columns)} |{why}"
+        yield "|---|---|" + "---|" * (len(columns) + grows)
         for measure in dict.fromkeys(row["measure"] for row in mine):
             values = {row["settings"][kind]: row for row in mine if row["measure"] == measure}
             cells = [number(values[column]["value"]) if column in values else "–" for column in columns]
-            yield f"| {measure} | {next(iter(values.values()))['unit']} | {' | '.join(cells)} |"
+            told = f" {_why(f'{measure} by {kind}', values.values(), bounds)} |" if grows else ""
+            yield f"| {measure} | {next(iter(values.values()))['unit']} | {' | '.join(cells)} |{told}"
+
+
+def _why(name: str, rows: Iterable[Row], bounds: dict[str, str]) -> str:
+    figures = [row["value"] for row in rows]
+    if max(figures) <= FLAT * min(figures):
+        return "flat" if len(figures) > 1 else ""
+    return bounds.get(name, "not looked into yet")
 
 
 def _again() -> Iterator[str]:

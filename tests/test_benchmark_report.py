@@ -136,6 +136,18 @@ def test_a_peer_without_a_figure_is_named_with_the_reason(tmp_path, written):
     assert "No figure for peer, drain: no end within 400 s" in written()
 
 
+def test_what_grows_has_a_reason_or_says_that_it_has_none(written):
+    def grown(measure: str, *values: float) -> list[dict]:
+        by = zip((100, 10_000, 1_000_000), values, strict=True)
+        return [row(measure, value, "ms", settings={"payload": n}) | {"table": "growth"} for n, value in by]
+
+    page = written(growth=[*grown("ack", 1, 1.1, 1.2), *grown("enqueue", 1, 2, 3), *grown("blink", 1, 2, 3)])
+    bounds = json.loads((ROOT / "benchmarks/bounds.json").read_text())
+    assert line(page, "| ack | ms | 1 | 1.1 | 1.2").endswith("| flat |")
+    assert line(page, "| enqueue | ms |").endswith(f"| {bounds['enqueue by payload']} |")
+    assert line(page, "| blink | ms |").endswith("| not looked into yet |")
+
+
 def test_figures_of_a_quick_run_are_called_provisional(tmp_path, written):
     assert "Provisional" not in written(queue=[row("drain, 2 processes", 5_000)])
     found = {"machine": {"profile": "quick", "versions": {}}, "rows": []}

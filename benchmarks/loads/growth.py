@@ -16,7 +16,7 @@ from queuack_store import DuckQueue
 from benchmarks.loads import history
 from benchmarks.loads.stage import BATCH, Stage, fill, owner_pid, worker
 from benchmarks.loads.tasks import noop
-from benchmarks.measuring import Row, percentile, row, rss_mb, wait_until
+from benchmarks.measuring import Row, peak_rss_mb, percentile, row, rss_mb, wait_until
 
 SIZES = (0, 10_000, 100_000, 1_000_000)
 FINISHED = 5_000_000
@@ -25,6 +25,7 @@ QUEUES = (1, 10, 1_000)
 CALLS = 500  # of one kind, timed one by one
 LIFECYCLES = 2_000_000
 STRIDE = 100_000  # lifecycles between two looks at file and memory
+REST_S = 2.0  # before a look at memory: what a burst took is given back a moment after it
 ACKS = 20_000
 PRESS_S = 0.1  # between two batches of what goes on beside the acks
 
@@ -146,17 +147,19 @@ def ack_stalls(stage: Stage) -> Iterator[Row]:
 
 
 def by_lifecycles(stage: Stage) -> Iterator[Row]:
-    """Yield megabytes by lifecycles: filled and drained, and all history purged once, half way."""
+    """Yield megabytes at rest by lifecycles: filled and drained, and all history purged once, half way."""
     path = stage.file()
     with DuckQueue(path) as queue, worker(path, 2):
         for ended in range(STRIDE, LIFECYCLES + 1, STRIDE):
             fill(queue, STRIDE)
             wait_until(lambda: queue.stats()["pending"] + queue.stats()["claimed"] == 0, "the drain")
             queue.sql("SELECT 1").fetchall()
+            time.sleep(REST_S)
             yield _row("owner's RSS", [rss_mb(owner_pid(path))], "MB", lifecycles=ended)
             yield _row("file", [_megabytes(path)], "MB", lifecycles=ended)
             if ended == LIFECYCLES // 2:
                 queue.purge(older_than_hours=0)
+        yield _row("owner's RSS, highest", [peak_rss_mb(owner_pid(path))], "MB", lifecycles=LIFECYCLES)
     yield _row("file, closed", [_megabytes(path)], "MB", lifecycles=LIFECYCLES)
 
 
