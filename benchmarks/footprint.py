@@ -9,19 +9,26 @@ of a process once it idles, from /proc, so Linux only.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
+if not __package__:  # run as a script: this folder's queue.py would hide the standard library's
+    sys.path.remove(str(Path(__file__).resolve().parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import argparse
 import json
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import measuring
+from benchmarks.measuring import ROOT, row
+
 SETS = {  # our wheels, by file: the index may hold others of their names
     "queuack-viz": ["viz"],
     "queuack-store": ["store"],
@@ -31,6 +38,11 @@ SETS = {  # our wheels, by file: the index may hold others of their names
     "queuack (all six)": ["store", "worker", "dag", "viz", "stream", ""],
 }
 LARGE_MB = 1.5  # packages below it are summed up
+VERSIONS = """
+import json
+from importlib.metadata import version
+print(json.dumps({name: version(name) for name in ("queuack", "duckdb", "pyarrow")}))
+"""
 PROBE = """
 import json, os, subprocess, sys, time
 from queuack_store import DuckQueue
@@ -65,12 +77,13 @@ def main() -> int:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    options.add_argument("--json", type=Path)
+    options.add_argument("--json", metavar="PATH")
     target = options.parse_args().json
     uv = shutil.which("uv") or str(ROOT / ".uv/bin/uv")
     sizes: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        facts = measuring.machine(folder, ()) | {"profile": "full"}
         run(
             uv, "build", "--quiet", "--all-packages", "--wheel", "--out-dir", str(folder / "wheels"), cwd=ROOT
         )
@@ -81,11 +94,18 @@ def main() -> int:
             run(uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(environment), *wheels)
             sizes[label] = sizes_of(next(environment.glob("lib/python*/site-packages")))
         bin_folder = folder / "queuack_(all_six)" / "bin"
+        facts["versions"] = json.loads(
+            run(str(bin_folder / "python"), "-c", VERSIONS)
+        )  # the newest there are
         said = run(str(bin_folder / "python"), "-c", PROBE, str(bin_folder / "queuack-worker"), cwd=folder)
     memory = {what: size / 1e6 for what, size in json.loads(said).items()}
     show(sizes, memory)
-    if target:
-        target.write_text(json.dumps({"installed_mb": sizes, "pss_mb": memory}, indent=2))
+    rows = [
+        row("footprint", f"installed: {label}", [sum(parts.values())], "MB", settings={"of": large(parts)})
+        for label, parts in sizes.items()
+    ]
+    rows += [row("footprint", f"running: {what}", [size], "MB") for what, size in memory.items()]
+    measuring.save(target, facts, rows)
     return 0
 
 
@@ -112,12 +132,17 @@ def sizes_of(site: Path) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda pair: -pair[1]))
 
 
+def large(parts: dict[str, float]) -> dict[str, float]:
+    """The parts that are worth a name."""
+    return {name: round(size, 1) for name, size in parts.items() if size >= LARGE_MB}
+
+
 def show(sizes: dict[str, dict[str, float]], memory: dict[str, float]) -> None:
     """Print both tables."""
     installed = Table("install", "MB", "of which")
     for label, parts in sizes.items():
-        large = [f"{name} {size:.0f}" for name, size in parts.items() if size >= LARGE_MB]
-        installed.add_row(label, f"{sum(parts.values()):.0f}", ", ".join(large))
+        named = [f"{name} {size:.0f}" for name, size in large(parts).items()]
+        installed.add_row(label, f"{sum(parts.values()):.0f}", ", ".join(named))
     running = Table("process", "MB")
     for what, size in memory.items():
         running.add_row(what, f"{size:.0f}")

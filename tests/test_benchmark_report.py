@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -196,3 +197,22 @@ def test_a_backlog_is_judged_by_what_it_slows_down(written):
 def test_the_committed_page_is_what_the_committed_results_say():
     checked = report("--check")
     assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("page", ["docs/footprint.md", "README.md"])
+def test_the_sizes_that_the_pages_name_are_those_measured(page):
+    found = json.loads((ROOT / "benchmarks/results/footprint.json").read_text())
+    measured = {row["measure"]: round(row["value"]) for row in found["rows"]}
+    sizes = {
+        name.split(" ")[-1].strip("-"): n for name, n in measured.items() if name.startswith("installed")
+    }
+    memory = [n for name, n in measured.items() if name.startswith("running")]
+    text = (ROOT / page).read_text()
+    named = re.findall(r"^\| `?queuack-?(\w*)`?[^|]*\| (\d+) \|", text, re.MULTILINE)
+    assert len(named) >= 4
+    for package, size in named:
+        (of,) = (n for name, n in sizes.items() if name.endswith(package or "six)"))
+        assert (package, int(size)) == (package, of)
+    told = re.findall(r"^\| (?:a|the|each) [^|]+\| (\d+) \|$", text, re.MULTILINE)
+    told = told or re.findall(r"\d+", next(one for one in text.splitlines() if one.startswith("Running, ")))
+    assert [int(size) for size in told] == memory
