@@ -57,6 +57,7 @@ bench-full: .venv/ready  ## all our own figures, and the page; half an hour on a
 	$(RUN) --group bench python -m benchmarks.stream --only queuack --json benchmarks/results/stream.json
 	$(RUN) python -m benchmarks.observability --json benchmarks/results/observability.json
 	$(RUN) python -m benchmarks.queue --growth --json benchmarks/results/growth.json
+	$(RUN) python -m benchmarks.footprint --json benchmarks/results/footprint.json
 	$(MAKE) bench-page
 
 bench-page: .venv/ready  ## docs/performance.md from the results that are committed

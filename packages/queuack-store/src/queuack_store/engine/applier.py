@@ -13,8 +13,8 @@ from queuack_store.engine.reads import Backend
 from queuack_store.errors import QueuackError, StorageError, StorageFullError
 
 INTERVAL_S = 0.05  # how long records gather before they are applied, at least
-MAX_INTERVAL_S = 0.5  # and at most
-REST = 10  # times as long as the last apply took: one costs 10 ms of processor time, however little it brings
+MAX_INTERVAL_S = 1.0  # and at most; who asks DuckDB for something does not wait so long: `wait_for` hurries
+REST = 50  # times as long as the last apply took: one costs 10 ms of processor time, however little it brings
 ENOUGH_BYTES = 2 << 20  # of journal: so much is applied without gathering more, its cost is in its rows
 MAX_LAG_BYTES = 64 << 20
 MAX_LAG_S = 5.0
