@@ -6,8 +6,8 @@ The Python blocks of a page run one after the other, as one script in an empty f
 * a block of ```text right below is what was printed since the last such block, with `…` for any text;
 * SQL blocks run against a queue with some history.
 
-What can't run says why, in the line before it: `<!-- not run: other product -->`. Other languages than these
-(console, ini, yaml, ...) are not run.
+What can't run says why, in the line before it: `<!-- not run: other product -->`. Consoles are run
+by test_docs_console.py; other languages than these (ini, yaml, ...) are not run.
 """
 
 from __future__ import annotations
