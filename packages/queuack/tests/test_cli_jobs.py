@@ -12,6 +12,7 @@ import pytest
 from cli_running import Cli
 from queuack import DuckQueue, JobStatus
 from queuack.cli.output import duration
+from queuack.shell import run_command
 from queuack_store.observed import LogLine, Progress, Reported
 from queuack_store.requests import Claim, Report
 
@@ -234,6 +235,18 @@ def test_show_never_unpickles_when_told_not_to(cli: Cli, some: dict[str, str]) -
     found = cli("show", some["done"], "--serialization", "json_ref", "--json").json()
     assert "result" not in found
     assert "never unpickles" in found["result_error"]
+
+
+def test_show_tells_the_command_of_a_job_that_has_not_run(cli: Cli, queue: DuckQueue, folder: Path) -> None:
+    job = cli("add", "--", "echo", "a b").out.strip()
+    assert "command   echo 'a b'\n" in cli("show", job).out
+    found = cli("show", job, "--json").json()
+    assert (found["command"], found["folder"]) == (["echo", "a b"], str(folder))
+    assert "command" not in cli("show", job, "--serialization", "json_ref", "--json").json()
+    named = cli("add", "--serialization", "json_ref", "ls | wc").out.strip()
+    assert cli("show", named, "--serialization", "json_ref", "--json").json()["command"][-1] == "ls | wc"
+    by_hand = queue.enqueue(run_command, (["ls"],))
+    assert cli("show", by_hand).code == 0
 
 
 def test_a_result_that_is_no_json_is_shown_as_text(cli: Cli, queue: DuckQueue) -> None:

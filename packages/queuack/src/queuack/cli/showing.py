@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from queuack.cli import output
 from queuack.cli.asking import ask, now
 from queuack.cli.exits import NOT_FOUND, CommandError
+from queuack.cli.listing import COMMAND
 from queuack.cli.opening import opened
 from queuack.cli.options import DEFAULT_DB, AsJson, Db, Serialization, Stored
 
@@ -22,6 +24,10 @@ _KIN = """
 SELECT j.id, j.node_name AS name, j.task, j.status
 FROM job_dependencies d JOIN jobs j ON j.id = d.{other}
 WHERE d.{own} = ?::UUID ORDER BY d.position, j.seq LIMIT 100
+"""
+
+_PAYLOAD = """
+SELECT payload FROM job_payloads WHERE seq = (SELECT seq FROM jobs WHERE id = ?::UUID) ORDER BY part
 """
 
 
@@ -62,6 +68,8 @@ def _everything(queue: DuckQueue, job: Job) -> dict[str, Any]:
     found["logs"] = queue.get_logs(job.id)
     found["parents"] = ask(queue, _KIN.format(other="parent_id", own="child_id"), [job.id])
     found["children"] = ask(queue, _KIN.format(other="child_id", own="parent_id"), [job.id])
+    if job.task == COMMAND:
+        found |= _command(queue, job)
     if job.status == "done":
         found |= _result(queue, job)
     elif job.completed_at is None:
@@ -82,6 +90,21 @@ def _result(queue: DuckQueue, job: Job) -> dict[str, Any]:
         return {"result_error": str(error)}
 
 
+def _command(queue: DuckQueue, job: Job) -> dict[str, Any]:
+    from queuack_store.payload import decode_call
+
+    from queuack import PayloadError
+
+    rows = queue.sql(_PAYLOAD, [job.id])
+    try:
+        _, (command, folder), _ = decode_call(
+            job.task, b"".join(part for (part,) in rows), queue.serialization, queue.allowed_modules
+        )
+    except (PayloadError, ValueError):
+        return {}  # pickled, where nothing may be unpickled; or enqueued by hand
+    return {"command": command, "folder": folder}
+
+
 def _print(found: dict[str, Any]) -> None:
     moment = now()
     times = {
@@ -94,6 +117,8 @@ def _print(found: dict[str, Any]) -> None:
             ("state", str(found["status"])),
             ("why", found.get("why")),
             ("task", found["task"]),
+            ("command", join(found["command"]) if "command" in found else None),
+            ("folder", found.get("folder")),
             ("node", found["node_name"]),
             ("run", found["dag_run_id"]),
             ("queue", f"{found['queue']}, priority {found['priority']}"),
