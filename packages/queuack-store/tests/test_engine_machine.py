@@ -214,12 +214,18 @@ class CoreMachine(RuleBasedStateMachine):
     def finish_what_is_not_held(self, number: int, place: int, claim: int) -> None:
         self.ask(number, Finish([Outcome(self.job(place), claim)]))
 
-    @rule(number=session_numbers, holder=session_numbers, count=st.integers(1, 4), spared=st.integers(0, 3))
-    def judge(self, number: int, holder: int, count: int, spared: int) -> None:
+    @rule(
+        number=session_numbers,
+        holder=session_numbers,
+        count=st.integers(1, 4),
+        spared=st.integers(0, 3),
+        whole=st.booleans(),
+    )
+    def judge(self, number: int, holder: int, count: int, spared: int, whole: bool) -> None:
         """Say that what another session holds, or held until it died, ended with its process."""
         released = list(self.bench.core.state.unexplained)[-2:]
         known = [*list(self.held[holder].items())[: count + spared], *released]
-        self.ask(number, Verdict(known[:count], "killed", None, known[count:]))
+        self.ask(number, Verdict(known[:count], "killed", None, known[count:], whole))
 
     # -- upkeep ----------------------------------------------------------------------------------
 

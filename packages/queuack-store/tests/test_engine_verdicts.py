@@ -116,3 +116,25 @@ def test_a_cycle_that_is_taken_back_can_be_judged_again() -> None:
         story.bench.fail([DatedAsk(WATCHER, verdict(claim), NOBODY, story.seq, story.seq)])
         story.ask(WATCHER, verdict(claim))
         assert story.texts() == (TEXT, [("died", TEXT, 9)])
+
+
+def test_a_verdict_on_a_whole_session_gives_the_rest_of_it_back_unspent() -> None:
+    """Also what counts as started, because it was handed to an idle thread; and it is handed nothing more."""
+    with small_bounds():
+        story = Story()
+        claim = story.begin(max_attempts=1)
+        other, next_one = b"o" * 16, b"n" * 16
+        spec = NewJob(other, "t:f", b"", max_attempts=1)
+        story.ask(WATCHER, Enqueue([spec]))
+        (beside,) = story.ask(CHILD, Claim([("default", 1)]))
+        assert (beside.id, beside.started) == (other, True)
+        waiting = DatedAsk(CHILD, Claim([("default", 1)], wait_s=60.0), NOBODY)
+        story.bench.cycle([waiting])
+        story.ask(WATCHER, Verdict([(JOB, claim)], TEXT, 9, whole=True))
+        job, spared = story.ask(WATCHER, GetJob(JOB)), story.ask(WATCHER, GetJob(other))
+        assert (job.status, job.error, job.attempts) == ("failed", TEXT, 1)
+        assert (spared.status, spared.error, spared.attempts) == ("pending", None, 0)
+        story.ask(WATCHER, Enqueue([NewJob(next_one, "t:f", b"")]))
+        assert story.ask(WATCHER, GetJob(next_one)).status == "pending"
+        story.dies()
+        assert story.ask(WATCHER, GetJob(other)).attempts == 0

@@ -106,16 +106,16 @@ class HoldBack(Request, frozen=True, tag="hold_back"):
 class Verdict(Request, frozen=True, tag="verdict"):
     """Say how a worker that can't speak any more ended, by whoever watched it. Reply: None.
 
-    `claims` and `spared` hold (job id, claim number). Claims that still stand end here and now, as failed
-    attempts with `error`; those that were released when their worker's session ended only get its text and
-    `peak_rss` (bytes). `spared` ran beside them and go back unspent where they still stand. Any other
-    claim is past changing and passed over.
+    `claims` and `spared` hold (job id, claim number). Claims that still stand end as failed attempts with
+    `error`; those released with their worker's session only get its text and `peak_rss` (bytes). `spared`
+    go back unspent where they still stand, and `whole` ends their sessions with all else they hold so.
     """
 
     claims: list[tuple[bytes, int]]
     error: str
     peak_rss: int | None = None
     spared: list[tuple[bytes, int]] = []
+    whole: bool = False
 
 
 class Wait(Request, frozen=True, tag="wait"):

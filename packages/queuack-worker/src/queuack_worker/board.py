@@ -1,7 +1,7 @@
 """A page of memory shared with the supervisor: what each runner of a child is running right now.
 
 A child whose job holds the interpreter for ever can't say anything; its supervisor reads it here. One
-row per runner, written by that runner alone: claim, start (monotonic), timeout, interrupt, job id.
+row per runner, written by that runner alone: claim, start (monotonic), timeout, interrupt, job id, thread.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import NamedTuple
 from queuack_store.clock import monotonic
 from queuack_store.jobs import ClaimedJob
 
-ROW_BYTES = 48
-HEAD_BYTES = 48
+ROW_BYTES = 64
+HEAD_BYTES = ROW_BYTES
 _WORDS = ROW_BYTES // 8
 
 
@@ -26,6 +26,7 @@ class Running(NamedTuple):
     began_at: float
     timeout_s: float  # 0: none
     interrupted_at: float  # 0: not interrupted
+    thread: int  # the kernel's number of the thread that is at work on it; 0: it is a coroutine that waits
 
 
 class Board:
@@ -51,9 +52,18 @@ class Board:
         self._floats[0] = monotonic()
         self._ints[1] = holding
 
+    def rest(self) -> None:
+        """Say that the child ends, and gives no more signs of life."""
+        self._ints[2] = True
+
     def silent_s(self) -> float:
         """Return how long a child that holds claims has not said so; 0 where it holds none."""
-        return monotonic() - self._floats[0] if self._ints[1] else 0.0
+        since = self._floats[0]
+        if self._ints[2]:
+            return 0.0
+        if not self._ints[1]:  # it may have been silenced before it could say that it holds some
+            since = max(since, min((row.began_at for row in self.running()), default=monotonic()))
+        return max(0.0, monotonic() - since)
 
     def running(self) -> list[Running]:
         """Return what runs; a row that is being written at this moment is left out."""
@@ -71,7 +81,7 @@ class Board:
 
 
 class Row:
-    """One runner's row: words 0 claim, 1 began, 2 timeout, 3 interrupted, 4-5 job id."""
+    """One runner's row: words 0 claim, 1 began, 2 timeout, 3 interrupted, 4-5 job id, 6 thread."""
 
     __slots__ = ("_bytes", "_floats", "_ints")
 
@@ -100,6 +110,10 @@ class Row:
         """Show that nothing runs."""
         self._ints[0] = 0
 
+    def at_work(self, thread: int) -> None:
+        """Show which thread works on the row's jobs; 0 while none does."""
+        self._ints[6] = thread
+
     def interrupted(self) -> None:
         """Show that the job was asked to stop."""
         self._floats[3] = monotonic()
@@ -107,7 +121,8 @@ class Row:
     def read(self) -> Running | None:
         """Return the row, or None where nothing runs."""
         claim = self._ints[0]
-        found = Running(bytes(self._bytes[32:48]), claim, self._floats[1], self._floats[2], self._floats[3])
+        began, timeout, interrupted = self._floats[1], self._floats[2], self._floats[3]
+        found = Running(bytes(self._bytes[32:48]), claim, began, timeout, interrupted, self._ints[6])
         return found if claim and self._ints[0] == claim else None
 
     def release(self) -> None:

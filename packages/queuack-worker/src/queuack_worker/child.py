@@ -38,6 +38,8 @@ REALLY_EXIT = os._exit
 FAILED, DRAINED = 1, 0  # exit codes
 CONDEMNED, CUT_OFF = 70, 71  # a job could not be stopped; a job closed our descriptors
 WATCHDOG_S = 5.0  # how often the watchdog is put off while something runs
+BEAT_S = 1.0  # how often a sign of life is given meanwhile
+BEATS = 16  # at least so many while the watchdog is patient
 CLOSE_S = 5.0
 OOM_SCORE = "500"  # a child should be killed before the owner or the supervisor
 
@@ -71,11 +73,12 @@ class Oversight:
         if self._armed_at is None or now >= self._armed_at + period_s:
             self._armed_at = now
             faulthandler.dump_traceback_later(self._patience_s, exit=True)
-        return self._armed_at + period_s - now
+        due_s = self._armed_at + period_s - now
+        return min(due_s, BEAT_S, self._patience_s / BEATS) if holding else due_s
 
     def rest(self) -> None:
         """Stop watching: nobody beats from here on."""
-        self._board.beat(False)
+        self._board.rest()
         faulthandler.cancel_dump_traceback_later()
 
     def mind_line(self, unreported: Callable[[], list[tuple[bytes, int]]]) -> None:

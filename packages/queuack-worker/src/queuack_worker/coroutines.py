@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
 from queuack_store.clock import monotonic
@@ -127,7 +127,7 @@ class Coroutines:
     async def _work(self, slot: Slot, job: ClaimedJob, body: Work, plan: Plan) -> None:
         current_slot.set(slot)
         try:
-            value = await body
+            value = await (body if slot.row is None else Shown(body, slot.row))
             duration_s = monotonic() - slot.began_at
             outcome = outcomes.of_result(job, value, self._crew.serialization, duration_s, _usage(duration_s))
         except BaseException as error:
@@ -160,6 +160,33 @@ class Coroutines:
     def _flush(self) -> None:
         self._flush_due = False
         self._crew.link.flush(from_runner=False)
+
+
+class Shown:
+    """A coroutine that shows on the board whether it is at work, or waits for something."""
+
+    def __init__(self, body: Work, row: Row) -> None:
+        self._body = body
+        self._row = row
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        body, row, thread = self._body, self._row, threading.get_native_id()
+        error: BaseException | None = None
+        try:
+            while True:
+                row.at_work(thread)
+                waits_for = body.send(None) if error is None else body.throw(error)
+                row.at_work(0)
+                error = None
+                try:
+                    yield waits_for
+                except GeneratorExit:
+                    body.close()
+                    raise
+                except BaseException as raised:
+                    error = raised
+        except StopIteration as end:
+            return end.value
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

@@ -28,6 +28,7 @@ MAX_BATCH = 512  # more per claim gains nothing measurable and makes one record 
 MAX_CLAIMS = 2  # in flight: one for idle runners, one for what comes after the running jobs
 MAX_FINISH_BYTES = 32 << 20  # half of what one request may carry
 ENDS = (StoreClosedError, FileReplacedError)  # after these the handle is of no use any more
+CHILD_LEASES = 2  # of a child, so that its supervisor speaks first: it knows what runs there
 RETRY_S = 1.0  # wait before outcomes that could not be stored are sent again
 
 Started = list[tuple[bytes, int]]
@@ -225,9 +226,8 @@ class Link:
 
     def _claim(self, count: int, idle: int) -> None:
         s = self._settings
-        request = Claim(
-            list(s.queues), count, idle, s.wait_s, s.worker_id, s.claim_timeout_s, s.run_id, s.ageing_s
-        )
+        lease_s = s.claim_timeout_s * (1 if self._crew.overseer is None else CHILD_LEASES)
+        request = Claim(list(s.queues), count, idle, s.wait_s, s.worker_id, lease_s, s.run_id, s.ageing_s)
         try:
             future = self._store.submit(request)
         except StoreClosedError as error:

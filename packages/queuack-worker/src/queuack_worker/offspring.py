@@ -11,15 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from queuack_store.clock import monotonic
 
+from queuack_worker.blame import suspects
 from queuack_worker.board import HEAD_BYTES, ROW_BYTES, Board, Running
 from queuack_worker.control import Setup, channel_pair
 from queuack_worker.deaths import Death, OomKills, collect, kill_group
 from queuack_worker.sight import ChildView
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from queuack_worker.settings import Settings
 
 BACKSTOP_S = 2.0  # a child stops a job that won't by itself; its supervisor only where it can't
+MUTE_S = 2.5  # a child that gave no sign of life for so long can't hear of cancels either
 
 
 class Offspring:
@@ -37,6 +41,7 @@ class Offspring:
         self._settings: Settings = setup.settings
         limit = setup.settings.memory_limit
         self._memory_limit = None if limit is None else limit * setup.settings.concurrency
+        self._cancelled_at: float | None = None  # when a job in it was seen to be, while it was silent
         self.outgrown: dict[str, Any] | None = None  # it is to be recycled, but its predecessor still drains
         rows = setup.settings.concurrency + setup.settings.async_concurrency
         board_fd = _shared_memory(HEAD_BYTES + rows * ROW_BYTES)
@@ -91,21 +96,40 @@ class Offspring:
         """Stop it where it is, so that what is said about it stays true."""
         kill_group(self.pid, signal.SIGSTOP)
 
-    def overdue(self) -> tuple[Running | None, str] | None:
-        """Return the job that keeps it from obeying, and why that is certain; None where all is well."""
-        now, s = monotonic(), self._settings
+    def overdue(self) -> tuple[list[Running], str] | None:
+        """Return the jobs that may keep it from obeying, and why that is certain; None where all is well."""
+        now, s, running = monotonic(), self._settings, self.board.running()
+        late = [row for row in running if now > self._due(row) + s.grace_s + BACKSTOP_S]
+        if late:
+            # Of several it is the one that holds the interpreter, else the one that is overdue longest.
+            row = min(suspects(self.pid, late) if len(late) > 1 else late, key=self._due)
+            if row.interrupted_at:
+                return [row], f"a job did not stop within {s.grace_s:g} s of being told to"
+            return [row], (
+                f"JobTimeoutError: a job ran longer than its timeout of {row.timeout_s:g} s and could "
+                "not be interrupted"
+            )
         silent_s = self.board.silent_s()
-        for row in self.board.running():
-            if row.interrupted_at and now > row.interrupted_at + s.grace_s + BACKSTOP_S:
-                return row, f"a job did not stop within {s.grace_s:g} s of being told to"
-            if row.timeout_s and now > row.began_at + row.timeout_s + s.grace_s + BACKSTOP_S:
-                return row, (
-                    f"JobTimeoutError: a job ran longer than its timeout of {row.timeout_s:g} s and could "
-                    "not be interrupted"
-                )
-        if silent_s > s.claim_timeout_s + BACKSTOP_S:
-            return None, f"it gave no sign of life for {silent_s:.0f} s, so its claims are lost"
+        if silent_s > s.claim_timeout_s:
+            why = f"it gave no sign of life for {silent_s:.0f} s, so its claims are lost"
+            return suspects(self.pid, running), why
         return None
+
+    @staticmethod
+    def _due(row: Running) -> float:
+        """Return when the job should have ended."""
+        if row.interrupted_at:
+            return row.interrupted_at
+        return row.began_at + row.timeout_s if row.timeout_s else float("inf")
+
+    def deaf(self, to_be_cancelled: Callable[[list[Running]], bool]) -> bool:
+        """Return whether it has been silent for the grace period since one of its jobs was cancelled."""
+        now = monotonic()
+        if self.board.silent_s() < MUTE_S or not to_be_cancelled(self.board.running()):
+            self._cancelled_at = None
+        elif self._cancelled_at is None:
+            self._cancelled_at = now
+        return self._cancelled_at is not None and now >= self._cancelled_at + self._settings.grace_s
 
     def close(self) -> None:
         """Let go of what belongs to a dead child."""

@@ -39,6 +39,8 @@ class Runner:
 
     def _main(self) -> None:
         self.slot.thread_id = threading.get_ident()
+        if self.slot.row is not None:
+            self.slot.row.at_work(threading.get_native_id())
         current_slot.set(self.slot)
         while not self.slot.abandoned:
             try:

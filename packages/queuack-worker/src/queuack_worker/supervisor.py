@@ -21,11 +21,12 @@ from queuack_worker.offspring import Offspring
 from queuack_worker.resources import Guard
 from queuack_worker.sight import PoolView
 from queuack_worker.starts import Starts
-from queuack_worker.verdicts import report, told_of_dead
+from queuack_worker.verdicts import report, to_be_cancelled, told_of_dead
 
 if TYPE_CHECKING:
     from queuack_store.queue import DuckQueue
 
+    from queuack_worker.board import Running
     from queuack_worker.deaths import Death
     from queuack_worker.resources import Limits
     from queuack_worker.settings import Settings
@@ -327,8 +328,12 @@ class Supervisor:
                 child.kill("it did not end when told to")
             return
         for child in self._children.values():
-            if child.reason is None and (overdue := child.overdue()) is not None:
+            if child.reason is not None:
+                continue
+            if (overdue := child.overdue()) is not None:
                 self._condemn(child, *overdue)
+            elif child.deaf(self._to_be_cancelled):
+                self._condemn(child, [], "a job in it was cancelled and could not be interrupted")
         if self._guard is not None and self._state == "running":
             self._guard.mind(monotonic())
 
@@ -342,12 +347,15 @@ class Supervisor:
                 for facts in told:
                     child.channel.send("died", facts=facts)
 
-    def _condemn(self, child: Offspring, culprit: Any, why: str) -> None:
-        """Kill a child whose job can't be stopped; the job pays, the others in it go back unspent."""
+    def _to_be_cancelled(self, running: list[Running]) -> bool:
+        return bool(running) and to_be_cancelled(self._queue.store, running)
+
+    def _condemn(self, child: Offspring, culprits: list[Running], why: str) -> None:
+        """Kill a child whose job can't be stopped; that job pays, all else it holds goes back unspent."""
         child.freeze()
-        if culprit is not None:
-            others = [row for row in child.board.running() if row.claim != culprit.claim]
-            report(self._queue.store, [culprit], why, None, spared=others)
+        claims = {row.claim for row in culprits}
+        others = [row for row in child.board.running() if row.claim not in claims]
+        report(self._queue.store, culprits, why, None, spared=others)
         child.kill(why)
 
     def _pause(self, reason: str) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from queuack_store.errors import QueuackError
-from queuack_store.requests import Attempts, GetJob, Verdict
-from queuack_store.states import FAILED
+from queuack_store.requests import Attempts, GetJob, GetResults, Verdict
+from queuack_store.states import CLAIMED, FAILED
 
 from queuack_worker.events import log
 from queuack_worker.hooks import JobEvent
@@ -15,7 +15,7 @@ from queuack_worker.hooks import JobEvent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from queuack_store.jobs import JobView
+    from queuack_store.jobs import JobResult, JobView
     from queuack_store.store import Store
 
     from queuack_worker.board import Running
@@ -28,17 +28,27 @@ def report(
     culprits: Sequence[Running],
     error: str,
     peak_rss: int | None,
-    spared: Sequence[Running] = (),
+    spared: Sequence[Running] | None = None,
 ) -> None:
-    """Say why `culprits` ended; `spared` ran beside them and go back unspent.
+    """Say why `culprits` ended; with `spared`, these and all else that their process holds go back unspent.
 
     Only a service: that the attempts are counted does not depend on it.
     """
-    claims, beside = ([(row.id, row.claim) for row in rows] for rows in (culprits, spared))
+    claims, beside = ([(row.id, row.claim) for row in rows] for rows in (culprits, spared or ()))
     try:
-        store.call(Verdict(claims, error, peak_rss, beside), PATIENCE_S)
+        store.call(Verdict(claims, error, peak_rss, beside, spared is not None), PATIENCE_S)
     except QueuackError as failed:
         log.warning("the verdict on %d jobs could not be stored: %s", len(culprits), failed)
+
+
+def to_be_cancelled(store: Store, running: Sequence[Running]) -> bool:
+    """Return whether one of these jobs is to be cancelled."""
+    try:
+        found: list[JobResult] = store.call(GetResults([row.id for row in running]), PATIENCE_S)
+    except QueuackError as failed:
+        log.warning("a silent process could not be asked after: %s", failed)
+        return False
+    return any(job.status == CLAIMED and job.skip_reason is not None for job in found)
 
 
 def told_of_dead(store: Store, running: Sequence[Running]) -> list[dict[str, Any]]:

@@ -175,7 +175,7 @@ class Wishes:
             held.append((rnd.choice(self.made), rnd.randint(0, 40)))
         named = rnd.sample(held, min(len(held), rnd.randint(1, 4)))
         cut = rnd.randint(0, len(named))
-        return Verdict(named[:cut], "killed", rnd.choice([None, 1 << 20]), named[cut:])
+        return Verdict(named[:cut], "killed", rnd.choice([None, 1 << 20]), named[cut:], rnd.random() < 0.3)
 
     def _question(self, _: Client) -> Request:
         rnd = self.random

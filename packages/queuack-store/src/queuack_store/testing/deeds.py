@@ -189,7 +189,7 @@ class Deeds(Answers):
         assert [(index, error[0]) for index, error in refused] == expected, "other outcomes were refused"
 
     def _take_verdict(self, ask: Ask, request: Verdict, _: None) -> None:
-        self.model.judge(request.claims, request.spared)
+        self.model.judge(request.claims, request.spared, self.model.holders(request, ask.session))
 
     def _take_claim(self, ask: Ask, request: Claim, out: list[ClaimedJob]) -> None:
         model = self.model

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from queuack_store.jobs import Growth, NewJob, Outcome
+from queuack_store.requests import Verdict
 from queuack_store.retry import retry_delay_s
 from queuack_store.states import (
     CANCELLED,
@@ -282,19 +283,33 @@ class Model:
         else:
             self.fail(job, outcome.final)
 
-    def judge(self, claims: list[tuple[bytes, int]], spared: list[tuple[bytes, int]]) -> None:
+    def judge(
+        self, claims: list[tuple[bytes, int]], spared: list[tuple[bytes, int]], ends: set[bytes]
+    ) -> None:
         """End claims whose worker is gone, as a failed attempt, and give those beside them back."""
         for pairs, dead in ((claims, True), (spared, False)):
             for job_id, claim in pairs:
-                job = self.jobs.get(job_id)
-                if job is None or job.status != CLAIMED or job.claim != claim:
+                if not self._stands(job_id, claim):
                     continue
+                job = self.jobs[job_id]
                 if dead:
                     self.start(job)
                     job.suspect = True
                     self.fail(job, final=False)
                 else:
                     self.hand_back(job)
+        for session_id in ends:
+            self.close(session_id, orderly=True)
+
+    def holders(self, request: Verdict, watcher: bytes) -> set[bytes]:
+        """Return the sessions that a verdict on whole sessions ends."""
+        named = [*request.claims, *request.spared] if request.whole else []
+        found = {self.jobs[job_id].session for job_id, claim in named if self._stands(job_id, claim)}
+        return {session for session in found if session is not None and session != watcher}
+
+    def _stands(self, job_id: bytes, claim: int) -> bool:
+        job = self.jobs.get(job_id)
+        return job is not None and job.status == CLAIMED and job.claim == claim
 
     def revive(self, jobs: list[ModelJob]) -> int:
         """Give ended jobs a fresh set of attempts, and what was skipped because of them."""

@@ -62,9 +62,15 @@ def close_session(core: Core, ask: Ask) -> None:
         return
     if request.orderly:
         need_children(core, [job for job in session.claims.values() if job.skip_reason], deep=True)
-        give_back(core, session)
-    else:
-        release_claims(core, session, _died(session), "died")
+        part_with(core, session)
+        return
+    release_claims(core, session, _died(session), "died")
+    _close(core, session)
+
+
+def part_with(core: Core, session: Session) -> None:
+    """End a session and return all that it holds, unspent; children of what was cancelled are in memory."""
+    give_back(core, session)
     _close(core, session)
 
 

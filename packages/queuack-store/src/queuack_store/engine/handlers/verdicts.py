@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from queuack_store.engine.changes import Explanation
-from queuack_store.engine.entries import Job
+from queuack_store.engine.entries import Job, Session
 from queuack_store.engine.handlers.endings import MAX_ERROR_CHARS, begin, need_children, record_attempt
 from queuack_store.engine.handlers.finishing import failed, take_back
+from queuack_store.engine.handlers.sessions import part_with
 from queuack_store.requests import Verdict
 from queuack_store.states import CLAIMED
 
@@ -23,7 +24,9 @@ def verdict(core: Core, ask: Ask) -> None:
     told = [pair for pair in request.claims if pair in core.state.unexplained]
     core.lookup.jobs([job_id for job_id, _ in told], strict=False)
     doomed, spared = _standing(core, request.claims), _standing(core, request.spared)
-    need_children(core, doomed + [job for job in spared if job.skip_reason], deep=True)
+    holders = _holders(core, ask, doomed + spared) if request.whole else []
+    beside = [job for session in holders for job in session.claims.values()]
+    need_children(core, doomed + [job for job in spared + beside if job.skip_reason], deep=True)
     for job_id, claim in told:
         if core.state.explain(job_id, claim):
             core.draft.explained.append(Explanation(job_id, claim, error, request.peak_rss))
@@ -34,6 +37,14 @@ def verdict(core: Core, ask: Ask) -> None:
     for job in spared:
         if job.status is CLAIMED:
             take_back(core, job)
+    for session in holders:
+        part_with(core, session)
+
+
+def _holders(core: Core, ask: Ask, jobs: list[Job]) -> list[Session]:
+    """Return the sessions that hold `jobs`, but for the one that asks: it lives."""
+    names = dict.fromkeys(job.session for job in jobs if job.session != ask.session)
+    return [core.state.sessions[name] for name in names if name is not None]
 
 
 def _standing(core: Core, pairs: list[tuple[bytes, int]]) -> list[Job]:
