@@ -1,10 +1,18 @@
 """What it costs to see: the same no-op jobs with everything on and with everything off, in turns.
 
-Off: no metrics served, no hooks, lines at level error. On: metrics scraped every second, all four hooks (a
-job that succeeds calls two of them), JSON lines at level info. Compared are the processor time of owner,
-supervisor and children for each job, which a busy machine disturbs less, and the throughput, from the first
-enqueue to the last end, for each pair of neighbouring runs. The counters can't be switched off; what they
-take is measured in the engine's core alone, with and without them. Jobs that report are a row of their own.
+Off: no metrics served, no hooks, lines at level error. On: metrics scraped in every third run, which is
+once a second of work, all four hooks (a job that succeeds calls two of them), JSON lines at level info.
+
+One run differs from the next by a tenth, for reasons of the owner's own (a checkpoint, another rhythm of
+reading back), and machines get slower and faster meanwhile. So all workers live at once, each on a file of
+its own, and take short turns, forth and back (off, on, lines, lines, on, off …), each until all is in its
+file. A figure is the median of the ratios of neighbours in twelve such rounds (the median of those that were
+scraped counts a third); these are repeated, and the spread of what they say is how far the figure is to be
+trusted (`within`: twice its standard error).
+Compared are the processor time of owner, supervisor and children for each job, which a busy machine disturbs
+less; the throughput, from the first enqueue to the last end; and what a job takes in the children alone,
+where the hooks run, which is the steadiest. The counters can't be switched off; what they take is measured
+in the engine's core alone, with and without them. Jobs that report are a row of their own.
 
     python benchmarks/observability.py [--quick] [--runs N] [--folder PATH] [--json PATH]
 """
@@ -20,13 +28,13 @@ if not __package__:  # run as a script: this folder's queue.py would hide the st
 
 import argparse
 import socket
+import statistics
 import tempfile
-import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
 from unittest import mock
 
 from queuack_store import DuckQueue, ids
@@ -47,7 +55,9 @@ LIBRARIES = ["queuack-store", "queuack-worker", "prometheus-client", "duckdb"]
 PROCESSES = 2
 HOOK = "benchmarks.loads.chatty:hear"
 HOOKS = [f"--on-{name}={HOOK}" for name in ("start", "success", "failure", "death")]
-SCRAPE_S = 1.0
+SIGHTS: dict[str, list[str] | None] = {"off": None, "everything on": HOOKS, "metrics and lines": []}
+ROUNDS = 12  # that give one figure
+SCRAPED = 3  # one round of so many: a run takes a third of a second
 CYCLE_JOBS = 64  # of one request when the core is measured alone
 TABLE = "observability"
 
@@ -57,8 +67,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--quick", action="store_true", help="a quarter of the work, fewer runs")
-    parser.add_argument("--runs", type=int, help="pairs that count, after a warm-up (9; quick: 3)")
+    parser.add_argument("--quick", action="store_true", help="fewer runs")
+    parser.add_argument(
+        "--runs", type=int, help="figures of twelve rounds each, after a warm-up (12; quick: 3)"
+    )
     parser.add_argument("--folder", type=Path, help="where to work (a temporary folder)")
     parser.add_argument("--json", metavar="PATH", help="where to write the results")
     asked = parser.parse_args()
@@ -66,7 +78,7 @@ def main() -> None:
         facts = measuring.machine(folder, LIBRARIES)
         facts["profile"] = "quick" if asked.quick else "full"
         print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
-        stage = Stage(Path(folder), asked.runs or (3 if asked.quick else 9), asked.quick, (0,))
+        stage = Stage(Path(folder), asked.runs or (3 if asked.quick else 12), asked.quick, (0,))
         rows = []
         for one in measure(stage):
             measuring.show([one])
@@ -76,50 +88,73 @@ def main() -> None:
 
 def measure(stage: Stage) -> Iterator[Row]:
     """Yield the cost of all, of its parts, and of jobs that report."""
-    jobs = stage.some(50_000)
+    jobs = 20_000  # in a quick run too, for the scrapes' sake
     settings = {"jobs": jobs, "processes": PROCESSES}
-    bare: list[float] = []
-    for name, options in (("everything on", HOOKS), ("metrics and lines", [])):
-        with _worked(stage, None) as off, _worked(stage, options) as on:
-            pairs = [_pair(off, on, jobs, turn) for turn in range(stage.runs + 1)][1:]
-        bare += [blind.cpu_us for blind, _ in pairs]
-        ratios = [seen.cpu_us / blind.cpu_us for blind, seen in pairs]
-        yield row(TABLE, f"no-op jobs, {name}", ratios, "× CPU of off", settings=settings)
-        slower = [blind.rate / seen.rate for blind, seen in pairs]
-        yield row(TABLE, f"no-op jobs, {name}: throughput", slower, "× slower than off", settings=settings)
-    yield row(TABLE, "a no-op job, everything off", bare, "µs of CPU", settings=settings)
-    with _worked(stage, None) as off:
-        chatty = [off(say, jobs // 4).cpu_us for _ in range(stage.runs + 1)][1:]
-    yield row(TABLE, "a job that reports and logs once", chatty, "µs of CPU", settings=settings)
+    with ExitStack() as stack:
+        drains = {name: stack.enter_context(_worked(stage, options)) for name, options in SIGHTS.items()}
+        blocks = _blocks(drains, jobs, stage.runs)
+        for name in list(SIGHTS)[1:]:
+            ratios = _compared(blocks, name, lambda seen, blind: seen.cpu_us / blind.cpu_us)
+            yield _told(f"no-op jobs, {name}", ratios, "× CPU of off", settings)
+            slower = _compared(blocks, name, lambda seen, blind: blind.rate / seen.rate)
+            yield _told(f"no-op jobs, {name}: throughput", slower, "× slower than off", settings)
+            added = _compared(blocks, name, lambda seen, blind: seen.children_us - blind.children_us)
+            yield _told(f"no-op jobs, {name}: added in the children", added, "µs of CPU", settings)
+        bare = _compared(blocks, "off", lambda _seen, blind: blind.cpu_us)
+        yield _told("a no-op job, everything off", bare, "µs of CPU", settings)
+        chatty = [drains["off"](say, jobs // 2, False).cpu_us for _ in range(stage.runs + 1)][1:]
+        yield _told("a job that reports and logs once", chatty, "µs of CPU", settings | {"jobs": jobs // 2})
     counters = [_core_pair(stage) for _ in range(stage.runs)]
-    settings = {"jobs in a request": CYCLE_JOBS}
-    yield row(TABLE, "a job's counters, in the core", counters, "µs of CPU", settings=settings)
+    yield _told("a job's counters, in the core", counters, "µs of CPU", {"jobs in a request": CYCLE_JOBS})
 
 
 class Ran(NamedTuple):
-    """What jobs took: µs of processor time for each, and how many ended in a second."""
+    """What jobs took: µs of processor time for each, also in the children alone, and how many a second."""
 
     cpu_us: float
+    children_us: float
     rate: float
 
 
-Drain = Callable[[Callable[[int], object], int], Ran]
+Drain = Callable[[Callable[[int], object], int, bool], Ran]
+Rounds = list[dict[str, Ran]]
 
 
-def _pair(off: Drain, on: Drain, jobs: int, turn: int) -> tuple[Ran, Ran]:
-    """Run both one after the other, the second first every other time: what drifts hits both alike."""
-    if turn % 2:
-        seen = on(noop, jobs)
-        return off(noop, jobs), seen
-    return off(noop, jobs), on(noop, jobs)
+def _blocks(drains: dict[str, Drain], jobs: int, count: int) -> list[Rounds]:
+    """Let all take turns, forth and back: what drifts hits all alike. The first round is a warm-up."""
+    rounds = []
+    for turn in range(count * ROUNDS + 1):
+        names = list(drains) if turn % 2 else list(drains)[::-1]
+        rounds.append({name: drains[name](noop, jobs, turn % SCRAPED == 1) for name in names})
+    return [rounds[start : start + ROUNDS] for start in range(1, len(rounds), ROUNDS)]
+
+
+def _compared(blocks: list[Rounds], name: str, compare: Callable[[Ran, Ran], float]) -> list[float]:
+    """Return a figure for each block: the median of its rounds, each compared with its neighbour.
+
+    Those that were scraped, the first of every three, have a median of their own that counts a third.
+    """
+    found = []
+    for block in blocks:
+        figures = [compare(one[name], one["off"]) for one in block]
+        calm = [figure for turn, figure in enumerate(figures) if turn % SCRAPED]
+        scraped, others = statistics.median(figures[::SCRAPED]), statistics.median(calm)
+        found.append((scraped + (SCRAPED - 1) * others) / SCRAPED)
+    return found
+
+
+def _told(measure: str, values: Sequence[float], unit: str, settings: dict[str, Any]) -> Row:
+    """Return a row that says within what its figure is to be trusted: twice its standard error."""
+    within = 2 * statistics.stdev(values) / len(values) ** 0.5
+    return row(TABLE, measure, values, unit, settings=settings | {"within": f"±{within:.2g}"})
 
 
 @contextmanager
 def _worked(stage: Stage, options: list[str] | None) -> Iterator[Drain]:
     """Have workers on a file of their own (options None: everything off).
 
-    Gives a function that runs jobs there, from enqueueing to the end; the processor time is that of owner,
-    supervisor and children.
+    Gives a function that runs jobs there, from enqueueing until they are in the file; the processor time is
+    that of owner, supervisor and children.
     """
     path, port = stage.file(), _free_port()
     seen = ["--no-metrics"] if options is None else [*options, f"--metrics-port={port}", "--log-level=info"]
@@ -130,18 +165,21 @@ def _worked(stage: Stage, options: list[str] | None) -> Iterator[Drain]:
     ):
         wait_until(lambda: len(children(supervisor.pid)) == PROCESSES, "the children")
         warm(queue)
-        pids = [owner_pid(path), supervisor.pid, *children(supervisor.pid)]
+        mine = children(supervisor.pid)
+        pids = [owner_pid(path), supervisor.pid, *mine]
 
-        def drain(task: Callable[[int], object], jobs: int) -> Ran:
+        def drain(task: Callable[[int], object], jobs: int, scraped: bool) -> Ran:
             target = queue.stats()["done"] + jobs
-            with _scraping(port, options is not None):
-                before, began = cpu_s(*pids), time.monotonic()
-                for start in range(0, jobs, BATCH):
-                    calls = [(task, (i,)) for i in range(start, min(jobs, start + BATCH))]
-                    queue.enqueue_batch(calls)
-                wait_until(lambda: queue.stats()["done"] >= target, f"{jobs:,} jobs")
-                seconds = time.monotonic() - began
-                return Ran((cpu_s(*pids) - before) / jobs * 1e6, jobs / seconds)
+            before, before_in_children, began = cpu_s(*pids), cpu_s(*mine), time.monotonic()
+            for start in range(0, jobs, BATCH):
+                queue.enqueue_batch([(task, (i,)) for i in range(start, min(jobs, start + BATCH))])
+            if scraped and options is not None:
+                _scrape(port)
+            wait_until(lambda: queue.stats()["done"] >= target, f"{jobs:,} jobs")
+            seconds = time.monotonic() - began
+            queue.sql("SELECT 1")  # waits until all is in the file: no work of this run is left to the next
+            in_children = cpu_s(*mine) - before_in_children
+            return Ran((cpu_s(*pids) - before) / jobs * 1e6, in_children / jobs * 1e6, jobs / seconds)
 
         yield drain
 
@@ -153,25 +191,10 @@ def _free_port() -> int:
         return port
 
 
-@contextmanager
-def _scraping(port: int, wanted: bool) -> Iterator[None]:
-    """Scrape as Prometheus would, fifteen times as often as it does by default."""
-    stop = threading.Event()
-
-    def scrape() -> None:
-        while not stop.wait(SCRAPE_S):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
-                assert b"queuack_jobs_succeeded_total" in page.read()
-
-    thread = threading.Thread(target=scrape)
-    if wanted:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        if wanted:
-            thread.join()
+def _scrape(port: int) -> None:
+    """Read the metrics, as Prometheus would."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as page:
+        assert b"queuack_jobs_succeeded_total" in page.read()
 
 
 def _core_pair(stage: Stage) -> float:
