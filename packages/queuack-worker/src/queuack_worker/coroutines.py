@@ -187,6 +187,8 @@ class Shown:
                     error = raised
         except StopIteration as end:
             return end.value
+        finally:
+            row.at_work(0)  # the row's next coroutine has not begun to work
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
