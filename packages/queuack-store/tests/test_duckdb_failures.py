@@ -14,7 +14,13 @@ from queuack_store.duckdb.database import open_database
 from queuack_store.engine.changes import JobState, NewRow, Record
 from queuack_store.engine.journalling import no_probe
 from queuack_store.engine.reads import ReadJobs, ReadSql
-from queuack_store.errors import FileReplacedError, RecordRefusedError, StorageFullError
+from queuack_store.errors import (
+    DamagedFileError,
+    FileReplacedError,
+    RecordRefusedError,
+    StorageError,
+    StorageFullError,
+)
 from queuack_store.ids import new_id, new_ids
 from queuack_store.jobs import NewJob
 
@@ -170,6 +176,19 @@ def test_a_commit_that_stored_nothing_is_noticed(tmp_path, monkeypatch):
     monkeypatch.setattr(database._applier, "apply", lambda records: None)
     with pytest.raises(RecordRefusedError, match="holds 0"):
         database.apply([record(1)])
+    database.close()
+
+
+def test_want_of_memory_is_no_damage(tmp_path, monkeypatch):
+    database = open_(tmp_path / "q.db")
+
+    def no_memory():
+        raise duckdb.OutOfMemoryException("Out of Memory Error: Failed to allocate block")
+
+    monkeypatch.setattr(database._connections, "reader", no_memory)
+    with pytest.raises(StorageError, match="for want of memory") as caught:
+        database.snapshot()
+    assert not isinstance(caught.value, DamagedFileError)
     database.close()
 
 

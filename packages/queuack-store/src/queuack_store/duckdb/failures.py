@@ -37,9 +37,15 @@ def is_full(error: BaseException) -> bool:
     )
 
 
-def unreadable(error: BaseException, path: object) -> DamagedFileError:
+def unreadable(error: BaseException, path: object) -> StorageError:
     """Return the store's error for a file that opens, but of which a part can't be read."""
     why = str(error).partition("\n")[0]
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+        return StorageError(
+            f"{path} could not be read for want of memory: {why}. The file is not to blame: free some, or "
+            "raise this process's limit (ulimit -v)",
+            path=str(path),
+        )
     return DamagedFileError(
         f"{path} opens, but not all of it can be read: {why}. Nothing was changed: restore a backup",
         path=str(path),
