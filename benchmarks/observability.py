@@ -7,8 +7,9 @@ One run differs from the next by a tenth, for reasons of the owner's own (a chec
 reading back), and machines get slower and faster meanwhile. So all workers live at once, each on a file of
 its own, and take short turns, forth and back (off, on, lines, lines, on, off …), each until all is in its
 file. A figure is the median of the ratios of neighbours in twelve such rounds (the median of those that were
-scraped counts a third); these are repeated, and the spread of what they say is how far the figure is to be
-trusted (`within`: twice its standard error).
+scraped counts a third). All of it is repeated with new processes and files, as one process differs from the
+next by a few percent for as long as it lives; the spread of the figures is how far they are to be trusted
+(`within`: twice the standard error).
 Compared are the processor time of owner, supervisor and children for each job, which a busy machine disturbs
 less; the throughput, from the first enqueue to the last end; and what a job takes in the children alone,
 where the hooks run, which is the steadiest. The counters can't be switched off; what they take is measured
@@ -90,20 +91,19 @@ def measure(stage: Stage) -> Iterator[Row]:
     """Yield the cost of all, of its parts, and of jobs that report."""
     jobs = 20_000  # in a quick run too, for the scrapes' sake
     settings = {"jobs": jobs, "processes": PROCESSES}
-    with ExitStack() as stack:
-        drains = {name: stack.enter_context(_worked(stage, options)) for name, options in SIGHTS.items()}
-        blocks = _blocks(drains, jobs, stage.runs)
-        for name in list(SIGHTS)[1:]:
-            ratios = _compared(blocks, name, lambda seen, blind: seen.cpu_us / blind.cpu_us)
-            yield _told(f"no-op jobs, {name}", ratios, "× CPU of off", settings)
-            slower = _compared(blocks, name, lambda seen, blind: blind.rate / seen.rate)
-            yield _told(f"no-op jobs, {name}: throughput", slower, "× slower than off", settings)
-            added = _compared(blocks, name, lambda seen, blind: seen.children_us - blind.children_us)
-            yield _told(f"no-op jobs, {name}: added in the children", added, "µs of CPU", settings)
-        bare = _compared(blocks, "off", lambda _seen, blind: blind.cpu_us)
-        yield _told("a no-op job, everything off", bare, "µs of CPU", settings)
-        chatty = [drains["off"](say, jobs // 2, False).cpu_us for _ in range(stage.runs + 1)][1:]
-        yield _told("a job that reports and logs once", chatty, "µs of CPU", settings | {"jobs": jobs // 2})
+    blocks = [_block(stage, jobs, number) for number in range(stage.runs)]
+    for name in list(SIGHTS)[1:]:
+        ratios = _compared(blocks, name, lambda seen, blind: seen.cpu_us / blind.cpu_us)
+        yield _told(f"no-op jobs, {name}", ratios, "× CPU of off", settings)
+        slower = _compared(blocks, name, lambda seen, blind: blind.rate / seen.rate)
+        yield _told(f"no-op jobs, {name}: throughput", slower, "× slower than off", settings)
+        added = _compared(blocks, name, lambda seen, blind: seen.children_us - blind.children_us)
+        yield _told(f"no-op jobs, {name}: added in the children", added, "µs of CPU", settings)
+    bare = _compared(blocks, "off", lambda _seen, blind: blind.cpu_us)
+    yield _told("a no-op job, everything off", bare, "µs of CPU", settings)
+    with _worked(stage, None) as off:
+        chatty = [off(say, jobs // 2, False).cpu_us for _ in range(stage.runs + 1)][1:]
+    yield _told("a job that reports and logs once", chatty, "µs of CPU", settings | {"jobs": jobs // 2})
     counters = [_core_pair(stage) for _ in range(stage.runs)]
     yield _told("a job's counters, in the core", counters, "µs of CPU", {"jobs in a request": CYCLE_JOBS})
 
@@ -120,13 +120,17 @@ Drain = Callable[[Callable[[int], object], int, bool], Ran]
 Rounds = list[dict[str, Ran]]
 
 
-def _blocks(drains: dict[str, Drain], jobs: int, count: int) -> list[Rounds]:
-    """Let all take turns, forth and back: what drifts hits all alike. The first round is a warm-up."""
-    rounds = []
-    for turn in range(count * ROUNDS + 1):
-        names = list(drains) if turn % 2 else list(drains)[::-1]
-        rounds.append({name: drains[name](noop, jobs, turn % SCRAPED == 1) for name in names})
-    return [rounds[start : start + ROUNDS] for start in range(1, len(rounds), ROUNDS)]
+def _block(stage: Stage, jobs: int, number: int) -> Rounds:
+    """Let new workers take turns, forth and back, as what drifts hits all alike; without the first round."""
+    names = list(SIGHTS)[number % len(SIGHTS) :] + list(SIGHTS)[: number % len(SIGHTS)]
+    with ExitStack() as stack:
+        drains = {name: stack.enter_context(_worked(stage, SIGHTS[name])) for name in names}
+        rounds = []
+        for turn in range(ROUNDS + 1):
+            order = names if turn % 2 else names[::-1]
+            rounds.append({name: drains[name](noop, jobs, turn % SCRAPED == 1) for name in order})
+    stage.sweep()
+    return rounds[1:]
 
 
 def _compared(blocks: list[Rounds], name: str, compare: Callable[[Ran, Ran], float]) -> list[float]:
