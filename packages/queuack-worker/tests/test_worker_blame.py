@@ -54,6 +54,20 @@ def until_handed_out(queue: DuckQueue, job_id: str) -> None:
         time.sleep(0.005)
 
 
+def run_both(queue: DuckQueue, signals: Signals, gate: Path, hog: Any, beside: Any) -> tuple[str, str, Any]:
+    """Have a job run, and one beside it that holds the interpreter; return both, and what the latter said."""
+    other = queue.enqueue(beside, (signals.address, str(gate)), max_attempts=1)
+    signals.begun()
+    job_id = queue.enqueue(hog, (signals.address,), timeout_seconds=None, max_attempts=1)
+    return other, job_id, signals.begun()
+
+
+def went_back(queue: DuckQueue, job_id: str) -> None:
+    """Assert that the job paid nothing, and was done by the next process."""
+    assert queue.wait(job_id, WAIT_S) == "held"
+    assert outcomes(queue, job_id) == ["returned", "done"]
+
+
 def test_a_job_that_never_began_pays_nothing(shared: DuckQueue, pool_of: Start, signals: Signals) -> None:
     """It was handed to an idle thread of a process whose interpreter is held."""
     pool_of(1, concurrency=2, grace_s=1.0)
@@ -77,18 +91,14 @@ def test_a_cancel_reaches_a_process_that_hears_nothing(
     """Long before it would count as hung; what runs beside the job goes back unspent."""
     gate = tmp_path / "gate"
     pool_of(1, concurrency=2, grace_s=0.2, claim_timeout_s=NEVER_S)
-    other = shared.enqueue(beside, (signals.address, str(gate)), max_attempts=1)
-    signals.begun()
-    job_id = shared.enqueue(hog, (signals.address,), timeout_seconds=None, max_attempts=1)
-    first = signals.begun()
+    other, job_id, first = run_both(shared, signals, gate, hog, beside)
     assert shared.cancel(job_id)
     with pytest.raises(JobCancelledError):
         shared.wait(job_id, WAIT_S)
     assert signals.begun() != first
     gate.touch()
-    assert shared.wait(other, WAIT_S) == "held"
+    went_back(shared, other)
     assert outcomes(shared, job_id) == ["cancelled"]
-    assert outcomes(shared, other) == ["returned", "done"]
 
 
 @pytest.mark.parametrize(("hog", "beside"), PAIRS)
@@ -99,17 +109,13 @@ def test_of_those_that_run_in_a_silent_process_the_one_that_holds_it_pays(
         pytest.skip("only Linux tells which thread waits for what")
     gate = tmp_path / "gate"
     pool_of(1, concurrency=2, claim_timeout_s=5.0, heartbeat_s=0.5)
-    other = shared.enqueue(beside, (signals.address, str(gate)), max_attempts=1)
-    signals.begun()
-    job_id = shared.enqueue(hog, (signals.address,), timeout_seconds=None, max_attempts=1)
-    first = signals.begun()
+    other, job_id, first = run_both(shared, signals, gate, hog, beside)
     with pytest.raises(JobFailedError, match="no sign of life"):
         shared.wait(job_id, WAIT_S)
     assert signals.begun() != first
     gate.touch()
-    assert shared.wait(other, WAIT_S) == "held"
+    went_back(shared, other)
     assert outcomes(shared, job_id) == ["died"]
-    assert outcomes(shared, other) == ["returned", "done"]
 
 
 def test_a_thread_that_asks_for_the_interpreter_is_no_suspect() -> None:

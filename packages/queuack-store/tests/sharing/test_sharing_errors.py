@@ -39,6 +39,11 @@ def _left(path: str) -> set[str]:
     return set(os.listdir(os.path.dirname(path)))
 
 
+def _delete(path: str, names: set[str]) -> None:
+    for name in names:
+        os.unlink(os.path.join(os.path.dirname(path), name))
+
+
 def test_a_stopped_owner_is_named_and_nobody_takes_over(path: str, helpers: Any) -> None:
     store = ClientStore(path)
     owner = helpers.owner_of(path)
@@ -166,8 +171,7 @@ def test_a_deleted_file_is_noticed_by_both_sides(path: str, helpers: Any) -> Non
     with pytest.raises(FileReplacedError, match="deleted or replaced"):
         old.call(Stats())
     old.close()
-    for name in _left(path) - AT_REST:
-        os.unlink(os.path.join(os.path.dirname(path), name))
+    _delete(path, _left(path) - AT_REST)
     new = ClientStore(path)
     assert new.call(Stats())["pending"] == 0
     new.close()
@@ -192,8 +196,7 @@ def test_two_owners_of_one_path_do_each_other_no_harm(path: str, helpers: Any) -
     old.call(Enqueue([_job()]))
     owner = helpers.owner_of(path)
     helpers.stop(owner)
-    for name in _left(path) - {"jobs.db.files"}:
-        os.unlink(os.path.join(os.path.dirname(path), name))
+    _delete(path, _left(path) - {"jobs.db.files"})
     new = ClientStore(path)
     new.call(Enqueue([_job(), _job()]))
     os.kill(owner, signal.SIGCONT)
@@ -214,8 +217,7 @@ def test_a_new_file_under_the_old_inode_is_another_file(path: str, helpers: Any)
     owner = helpers.owner_of(path)
     os.kill(owner, signal.SIGKILL)
     helpers.wait_gone(owner)
-    for name in _left(path) - {"jobs.db.files"}:
-        os.unlink(os.path.join(os.path.dirname(path), name))
+    _delete(path, _left(path) - {"jobs.db.files"})
     new = ClientStore(path)
     old._courier.caller.known = Place(path).identity()  # as it happens, or not
     with pytest.raises(FileReplacedError, match="it was database"):
